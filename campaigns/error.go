@@ -49,6 +49,38 @@ func Invalid(field, format string, args ...any) *Error {
 	return &Error{Code: CodeInvalid, Message: field + ": " + message, Problems: []Problem{{Field: field, Message: message}}}
 }
 
+// Checks gathers what is wrong with a noun, so that a caller hears of all of it at once.
+type Checks []Problem
+
+// Add takes in an error's problems; nil adds nothing.
+func (c *Checks) Add(err error) {
+	var e *Error
+	if errors.As(err, &e) {
+		*c = append(*c, e.Problems...)
+	}
+}
+
+// Under adds an error's problems with a prefix before their fields, such as "lines[2].".
+func (c *Checks) Under(prefix string, err error) {
+	var e *Error
+	if errors.As(err, &e) {
+		for _, p := range e.Problems {
+			p.Field = prefix + p.Field
+			*c = append(*c, p)
+		}
+	}
+}
+
+// Require adds a problem with a field unless ok.
+func (c *Checks) Require(ok bool, field, format string, args ...any) {
+	if !ok {
+		c.Add(Invalid(field, format, args...))
+	}
+}
+
+// Err is nil when nothing is wrong.
+func (c Checks) Err() error { return InvalidAll(c) }
+
 // InvalidAll joins several problems into one error; nil when there are none.
 func InvalidAll(problems []Problem) error {
 	if len(problems) == 0 {

@@ -1,0 +1,243 @@
+package campaigns
+
+import (
+	"fmt"
+	"math"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// A Campaign is who gets what and when. Its Definition is versioned: each edit makes a new version, and a run keeps the
+// version it started with.
+type Campaign struct {
+	ID         ID         `json:"id"`
+	Version    int        `json:"version"`
+	Status     Status     `json:"status"`
+	NextRunAt  *time.Time `json:"next_run_at,omitempty"`
+	CreatedAt  time.Time  `json:"created_at"`
+	ChangedAt  time.Time  `json:"changed_at"`
+	LaunchedAt *time.Time `json:"launched_at,omitempty"`
+	Definition
+	Salt   string `json:"-"`
+	Frozen Frozen `json:"-"`
+}
+
+// Definition is what a marketer writes.
+type Definition struct {
+	Name      string     `json:"name" minLength:"1" maxLength:"200"`
+	Kind      string     `json:"kind" enum:"once,recurring,imported"`
+	Rule      string     `json:"rule,omitempty" doc:"who: an expr rule over a customer"`
+	At        *time.Time `json:"at,omitempty" doc:"once: when; now, when launched, if it is left out"`
+	Schedule  *Schedule  `json:"schedule,omitempty"`
+	Goal      Goal       `json:"goal,omitempty"`
+	Purpose   string     `json:"purpose,omitempty" enum:"marketing,service,transactional" doc:"marketing if left out; the others need no holdout"`
+	OfferID   *ID        `json:"offer_id,omitempty" doc:"the default of the variants"`
+	Variants  []Variant  `json:"variants,omitempty"`
+	Holdout   *float64   `json:"holdout,omitempty" doc:"share from 0 to 0.5 that is held out; marketing campaigns name it"`
+	Entry     *Entry     `json:"entry,omitempty" doc:"how often one customer may enter; once per run if left out"`
+	Arms      []Arm      `json:"arms,omitempty" doc:"imported campaigns: the arms of the assignments"`
+	Metrics   []Metric   `json:"metrics,omitempty"`
+	ValidFor  *Duration  `json:"valid_for,omitempty" doc:"a message not sent within this time after it was due expires; 3d if left out"`
+	CreatedBy string     `json:"-"`
+}
+
+// The kinds of campaign.
+const (
+	Once      = "once"
+	Recurring = "recurring"
+	Imported  = "imported"
+)
+
+// Goal is the conversion that the campaign is for, and how long after the message it counts.
+type Goal struct {
+	Metric string   `json:"metric,omitempty" example:"purchase" doc:"purchase, revenue, redemption, event:<name>; of an imported campaign, one of its metrics"`
+	Window Duration `json:"window,omitempty" example:"14d"`
+}
+
+// A Variant is one way of treating those who are not held out.
+type Variant struct {
+	Name       string  `json:"name" minLength:"1" maxLength:"60"`
+	Weight     float64 `json:"weight"`
+	ChannelID  string  `json:"channel_id"`
+	TemplateID ID      `json:"template_id"`
+	OfferID    *ID     `json:"offer_id,omitempty"`
+}
+
+// Entry says how often one customer may enter; exactly one of its fields is set.
+type Entry struct {
+	Limit   string    `json:"limit,omitempty" enum:"once"`
+	OncePer string    `json:"once_per,omitempty" enum:"year,month,week,day"`
+	Every   *Duration `json:"every,omitempty"`
+	OnceFor string    `json:"once_for,omitempty" doc:"once for each value of this expression, such as year(next_birthday)"`
+}
+
+// An Arm of an imported campaign. The one called holdout is the control.
+type Arm struct {
+	Name   string  `json:"name" minLength:"1" maxLength:"60"`
+	Weight float64 `json:"weight"`
+}
+
+// Holdout is the name of the arm that is deliberately not sent to.
+const Holdout = "holdout"
+
+// A Metric is a figure per customer over the goal's window: the share that has any (rate) or the mean of the sum (mean).
+type Metric struct {
+	Name string `json:"name" minLength:"1" maxLength:"60"`
+	Of   string `json:"of" example:"purchase" doc:"purchase, revenue, redemption or event:<name>"`
+	Kind string `json:"kind" enum:"rate,mean"`
+}
+
+// Frozen is what a version uses, pinned when the campaign is launched, so that editing a template or an offer never
+// changes what an approved campaign sends.
+type Frozen struct {
+	Templates map[string]int `json:"templates,omitempty"` // template id → revision
+	Offers    map[string]int `json:"offers,omitempty"`    // offer id → revision
+	Zone      string         `json:"zone,omitempty"`      // the workspace's, for campaigns without a schedule
+}
+
+// Defaults fills what was left out.
+func (d *Definition) Defaults() {
+	if d.Purpose == "" {
+		d.Purpose = "marketing"
+	}
+	if d.Goal.Metric == "" && d.Kind != Imported {
+		d.Goal.Metric = "purchase"
+	}
+	if d.Goal.Window == 0 {
+		d.Goal.Window = 14 * Day
+	}
+	if d.Kind == Once && d.Entry == nil {
+		d.Entry = &Entry{Limit: "once"}
+	}
+}
+
+// Check says what is wrong with a definition by itself; whether its rule, templates, channels and offers are right is
+// asked where they are known.
+func (d *Definition) Check() error {
+	var checks Checks
+	checks.Require(strings.TrimSpace(d.Name) != "", "name", "is missing")
+	checks.Add(CheckText("name", d.Name))
+	checks.Require(slices.Contains([]string{"marketing", "service", "transactional"}, d.Purpose), "purpose", "%q should be marketing, service or transactional", d.Purpose)
+	checks.Require(d.Goal.Window > 0 && d.Goal.Window <= 366*Day, "goal.window", "should be between 1s and 366d")
+	for i, m := range d.Metrics {
+		checks.Under(fmt.Sprintf("metrics[%d].", i), m.check())
+	}
+	names := func(i int) string { return d.Metrics[i].Name }
+	checks.Require(unique(len(d.Metrics), names), "metrics", "has the same name twice")
+	switch d.Kind {
+	case Imported:
+		d.checkImported(&checks)
+	case Once, Recurring:
+		d.checkSending(&checks)
+	default:
+		checks.Add(Invalid("kind", "%q should be once, recurring or imported", d.Kind))
+	}
+	return checks.Err()
+}
+
+func (d *Definition) checkSending(checks *Checks) {
+	checks.Require(strings.TrimSpace(d.Rule) != "", "rule", "is missing: write who should get it, or true for everybody")
+	checks.Require(d.Kind != Recurring || d.Schedule != nil, "schedule", "is missing: a recurring campaign needs a cron line and a zone")
+	checks.Require(d.Kind == Recurring || d.Schedule == nil, "schedule", "belongs to recurring campaigns; use at")
+	checks.Require(d.Kind == Once || d.At == nil, "at", "belongs to campaigns of kind once; use schedule")
+	checks.Require(len(d.Arms) == 0, "arms", "belongs to imported campaigns; use variants and holdout")
+	if d.Schedule != nil {
+		checks.Add(d.Schedule.Check())
+	}
+	checks.Add(checkOf("goal.metric", d.Goal.Metric))
+	if d.Purpose == "marketing" {
+		checks.Require(d.Holdout != nil, "holdout", "is missing: name the share to hold out, such as 0.1; 0 measures nothing and must be said")
+	}
+	if d.Holdout != nil {
+		checks.Require(*d.Holdout >= 0 && *d.Holdout <= 0.5, "holdout", "should be between 0 and 0.5")
+	}
+	checks.Require(len(d.Variants) > 0 && len(d.Variants) <= 20, "variants", "should be one to twenty")
+	total := 0.0
+	for i, v := range d.Variants {
+		checks.Under(fmt.Sprintf("variants[%d].", i), v.check())
+		total += v.Weight
+	}
+	checks.Require(total > 0, "variants", "have no weight: at least one must be above 0")
+	checks.Require(unique(len(d.Variants), func(i int) string { return d.Variants[i].Name }), "variants", "has the same name twice")
+	if d.Entry != nil {
+		checks.Add(d.Entry.check())
+	}
+	checks.Require(d.ValidFor == nil || *d.ValidFor > 0, "valid_for", "should be above 0")
+}
+
+func (d *Definition) checkImported(checks *Checks) {
+	checks.Require(d.Rule == "" && d.Schedule == nil && d.At == nil && len(d.Variants) == 0 && d.Holdout == nil && d.Entry == nil,
+		"kind", "an imported campaign was sent elsewhere: it has arms and metrics, and no rule, schedule, variants, holdout or entry")
+	checks.Require(len(d.Arms) >= 2 && len(d.Arms) <= 20, "arms", "should be two to twenty")
+	checks.Require(unique(len(d.Arms), func(i int) string { return d.Arms[i].Name }), "arms", "has the same name twice")
+	total := 0.0
+	for i, a := range d.Arms {
+		checks.Require(a.Weight >= 0 && !math.IsInf(a.Weight, 0) && !math.IsNaN(a.Weight), fmt.Sprintf("arms[%d].weight", i), "should be 0 or more")
+		checks.Require(goodName(a.Name), fmt.Sprintf("arms[%d].name", i), "should be 1 to 60 letters, digits, spaces, _ or -")
+		total += a.Weight
+	}
+	checks.Require(total > 0, "arms", "have no weight")
+	checks.Require(slices.ContainsFunc(d.Arms, func(a Arm) bool { return a.Name == Holdout }), "arms", "should contain one called holdout: the control that the others are compared with")
+	checks.Require(len(d.Metrics) > 0, "metrics", "is empty: name what is measured")
+	checks.Require(slices.ContainsFunc(d.Metrics, func(m Metric) bool { return m.Name == d.Goal.Metric }), "goal.metric", "%q should name one of the metrics", d.Goal.Metric)
+}
+
+func (v *Variant) check() error {
+	var checks Checks
+	checks.Require(goodName(v.Name), "name", "should be 1 to 60 letters, digits, spaces, _ or -")
+	checks.Require(v.Name != Holdout, "name", "%q is the arm that is not sent to; choose another", Holdout)
+	checks.Require(v.Weight >= 0 && !math.IsInf(v.Weight, 0) && !math.IsNaN(v.Weight), "weight", "should be 0 or more")
+	checks.Require(v.ChannelID != "", "channel_id", "is missing: catcher keeps messages in the database")
+	checks.Require(v.TemplateID != ID{}, "template_id", "is missing")
+	return checks.Err()
+}
+
+func (e *Entry) check() error {
+	set := 0
+	for _, is := range []bool{e.Limit != "", e.OncePer != "", e.Every != nil, e.OnceFor != ""} {
+		if is {
+			set++
+		}
+	}
+	switch {
+	case set != 1:
+		return Invalid("entry", `should be one of {"limit":"once"}, {"once_per":"month"}, {"every":"30d"}, {"once_for":"year(next_birthday)"}`)
+	case e.Limit != "" && e.Limit != "once":
+		return Invalid("entry.limit", "%q should be once", shorten(e.Limit))
+	case e.OncePer != "" && !slices.Contains([]string{"year", "month", "week", "day"}, e.OncePer):
+		return Invalid("entry.once_per", "%q should be year, month, week or day", shorten(e.OncePer))
+	case e.Every != nil && *e.Every < Duration(time.Minute):
+		return Invalid("entry.every", "should be at least 1m")
+	}
+	return nil
+}
+
+func (m *Metric) check() error {
+	var checks Checks
+	checks.Require(goodName(m.Name), "name", "should be 1 to 60 letters, digits, spaces, _ or -")
+	checks.Require(m.Kind == "rate" || m.Kind == "mean", "kind", "%q should be rate or mean", shorten(m.Kind))
+	checks.Add(checkOf("of", m.Of))
+	return checks.Err()
+}
+
+func checkOf(field, of string) error {
+	if event, is := strings.CutPrefix(of, "event:"); is {
+		return CheckID(field, event)
+	}
+	if !slices.Contains([]string{"purchase", "revenue", "redemption"}, of) {
+		return Invalid(field, "%q should be purchase, revenue, redemption or event:<name>", shorten(of))
+	}
+	return nil
+}
+
+func goodName(name string) bool { return regexp.MustCompile(`^[\pL\pN _'-]{1,60}$`).MatchString(name) }
+
+func unique(n int, name func(i int) string) bool {
+	seen := map[string]bool{}
+	for i := range n {
+		seen[name(i)] = true
+	}
+	return len(seen) == n
+}

@@ -1,0 +1,75 @@
+package campaigns
+
+import (
+	"time"
+)
+
+// A Message is one text to one person: written when it is queued and once more with its outcome. A ghost is the message
+// that somebody who is held out would have got; it is never sent.
+type Message struct {
+	ID               ID
+	No               int64
+	CustomerID       string
+	CampaignID       ID
+	RunID            ID
+	Version          int
+	Variant          string
+	Ghost            bool
+	Channel          string // Email or SMS
+	ChannelID        string
+	TemplateID       ID
+	TemplateRevision int
+	Address          string
+	Vars             map[string]any // what the template says about this person, nested as it names them
+	Code             string
+	Status           MessageStatus
+	Attempts         int
+	ProviderID       string
+	History          []Change
+	ContentHash      []byte
+	Content          map[string]string // the rendered parts, where the channel keeps them
+	QueuedAt         time.Time
+	DueAt            time.Time // of the next attempt
+	FinishedAt       *time.Time
+}
+
+// A Change is one step in a message's life.
+type Change struct {
+	At     time.Time     `json:"at"`
+	Status MessageStatus `json:"status"`
+	Detail string        `json:"detail,omitempty"`
+}
+
+// MessageStatus is where a message is: queued → sending → sent | failed, or unknown when its node died between handing
+// it over and recording the answer, cancelled with its campaign, expired when it came too late, ghost when held out.
+type MessageStatus string
+
+const (
+	MessageQueued    MessageStatus = "queued"
+	MessageSending   MessageStatus = "sending"
+	MessageSent      MessageStatus = "sent"
+	MessageFailed    MessageStatus = "failed"
+	MessageUnknown   MessageStatus = "unknown"
+	MessageCancelled MessageStatus = "cancelled"
+	MessageExpired   MessageStatus = "expired"
+	MessageGhost     MessageStatus = "ghost"
+)
+
+// MessageStatuses are those a run counts.
+func MessageStatuses() []MessageStatus {
+	return []MessageStatus{MessageQueued, MessageSending, MessageSent, "delivered", "bounced", MessageFailed, MessageUnknown, MessageCancelled, MessageExpired}
+}
+
+// Lanes is how many lanes the outbox of a channel has. A node leases a lane, so that two never work on the same rows.
+const Lanes = 64
+
+// Lane is where a customer's messages wait: by their number, so that one customer's messages keep their order.
+func Lane(no int64) int16 { return int16(no & (Lanes - 1)) }
+
+// AttemptsMax is after how many temporary refusals a message has failed.
+const AttemptsMax = 8
+
+// Backoff is how long to wait before the next attempt, without jitter: 30 s doubling up to an hour.
+func Backoff(attempts int) time.Duration {
+	return min(30*time.Second<<min(max(attempts-1, 0), 10), time.Hour)
+}

@@ -1,0 +1,59 @@
+package campaigns
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// A Workspace is the one shop that a Beckon serves: its currency, zone and defaults.
+type Workspace struct {
+	Name      string   `json:"name"`
+	Currency  string   `json:"currency" doc:"ISO 4217; fixed once there are purchases"`
+	Zone      string   `json:"zone" doc:"IANA time zone of days, cron lines and reports"`
+	Country   string   `json:"country" doc:"ISO 3166, read for phone numbers without +"`
+	Languages []string `json:"languages"`
+	PublicURL string   `json:"public_url,omitempty" doc:"where customers reach this service: links in messages begin with it"`
+	Revision  int64    `json:"-"`
+}
+
+// FreshWorkspace is what an empty database begins with.
+func FreshWorkspace() Workspace {
+	return Workspace{Name: "Beckon", Currency: "CNY", Zone: "Asia/Shanghai", Country: "CN", Languages: []string{"zh", "en"}}
+}
+
+// Digits is the number of decimals of the workspace's currency.
+func (w *Workspace) Digits() int { return MinorDigits(w.Currency) }
+
+// Location is the workspace's zone; UTC when the name is unknown to this machine, which Check prevents.
+func (w *Workspace) Location() *time.Location {
+	if zone, err := time.LoadLocation(w.Zone); err == nil {
+		return zone
+	}
+	return time.UTC
+}
+
+// Check says what is wrong with the settings.
+func (w *Workspace) Check() error {
+	var problems []Problem
+	if !regexp.MustCompile(`^[A-Z]{3}$`).MatchString(w.Currency) {
+		problems = append(problems, Problem{Field: "currency", Message: "write a three-letter ISO 4217 code such as CNY"})
+	}
+	if _, err := time.LoadLocation(w.Zone); err != nil || w.Zone == "" || w.Zone == "Local" {
+		problems = append(problems, Problem{Field: "zone", Message: "write an IANA time zone such as Asia/Shanghai"})
+	}
+	if !regexp.MustCompile(`^[A-Z]{2}$`).MatchString(w.Country) {
+		problems = append(problems, Problem{Field: "country", Message: "write a two-letter ISO 3166 code such as CN"})
+	}
+	if len(w.Languages) == 0 || len(w.Languages) > 20 || slices.Contains(w.Languages, "") {
+		problems = append(problems, Problem{Field: "languages", Message: "name one to twenty languages such as zh, en"})
+	}
+	if w.PublicURL != "" && !strings.HasPrefix(w.PublicURL, "https://") && !strings.HasPrefix(w.PublicURL, "http://") {
+		problems = append(problems, Problem{Field: "public_url", Message: "begin with https:// (or http://)"})
+	}
+	if err := CheckText("name", w.Name); err != nil {
+		problems = append(problems, err.(*Error).Problems...)
+	}
+	return InvalidAll(problems)
+}
