@@ -98,4 +98,3 @@ func CheckAt(field string, at, now time.Time) error {
 	}
 	return nil
 }
-

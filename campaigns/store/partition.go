@@ -1,0 +1,41 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// monthCache remembers which partitions exist, so that a write asks PostgreSQL only once a month.
+type monthCache struct{ known sync.Map }
+
+// EnsureMonths makes the monthly partitions of a table for each of the times. It commits by itself: creating a partition
+// takes a short lock on the table, which a long transaction must not hold.
+func (s *Store) EnsureMonths(ctx context.Context, table string, times ...time.Time) error {
+	for _, at := range times {
+		at = at.UTC()
+		if table == "events" && at.Year() < 2000 {
+			continue // events_old holds them
+		}
+		month := time.Date(at.Year(), at.Month(), 1, 0, 0, 0, 0, time.UTC)
+		name := fmt.Sprintf("%s_%s", table, month.Format("200601"))
+		if _, known := s.months.known.Load(name); known {
+			continue
+		}
+		sql := fmt.Sprintf(`CREATE TABLE IF NOT EXISTS %s PARTITION OF %s FOR VALUES FROM ('%s') TO ('%s')`, name, table,
+			month.Format(time.RFC3339), month.AddDate(0, 1, 0).Format(time.RFC3339))
+		err := s.Update(ctx, func(tx *Tx) error {
+			if _, err := tx.exec(ctx, "waiting to make a partition", `SELECT pg_advisory_xact_lock(hashtext($1))`, name); err != nil {
+				return err
+			}
+			_, err := tx.exec(ctx, "making partition "+name, sql)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		s.months.known.Store(name, true)
+	}
+	return nil
+}

@@ -1,0 +1,45 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"beckon/campaigns"
+)
+
+// secretCache keeps secrets that never change once they exist.
+type secretCache struct{ values sync.Map }
+
+// Secret is 32 random bytes under a name, the same on every node, made when it is first asked for. The names in use:
+// addresses (AddressHash), codes (unique codes) and links (tokens in links).
+func (s *Store) Secret(ctx context.Context, name string) ([]byte, error) {
+	if kept, ok := s.secret.values.Load(name); ok {
+		return kept.([]byte), nil
+	}
+	var value []byte
+	err := s.Update(ctx, func(tx *Tx) error {
+		_, err := tx.exec(ctx, "making a secret", `INSERT INTO secrets (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING`, name, campaigns.Secret(32))
+		if err != nil {
+			return err
+		}
+		return tx.tx.QueryRow(ctx, `SELECT value FROM secrets WHERE name = $1`, name).Scan(&value)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading the secret %s: %w", name, err)
+	}
+	s.secret.values.Store(name, value)
+	return value, nil
+}
+
+// AddressHash is campaigns.AddressHash under this workspace's key; nil for an empty address.
+func (s *Store) AddressHash(ctx context.Context, channel, address string) ([]byte, error) {
+	if address == "" {
+		return nil, nil
+	}
+	key, err := s.Secret(ctx, "addresses")
+	if err != nil {
+		return nil, err
+	}
+	return campaigns.AddressHash(key, channel, address), nil
+}
