@@ -1,0 +1,71 @@
+package local_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"beckon/campaigns/store/local"
+)
+
+func TestAServerStartsBelowAClosedFolderAndKeepsWhatWasWritten(t *testing.T) {
+	closed := t.TempDir()
+	if err := os.Chmod(closed, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	data := filepath.Join(closed, "it's my data")
+	for round := range 2 {
+		server := start(t, data)
+		conn, err := pgx.Connect(context.Background(), server.URL("postgres"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := conn.Exec(context.Background(), "CREATE TABLE IF NOT EXISTS kept (n int); INSERT INTO kept VALUES (1)"); err != nil {
+			t.Fatal(err)
+		}
+		var n int
+		if err := conn.QueryRow(context.Background(), "SELECT count(*) FROM kept").Scan(&n); err != nil || n != round+1 {
+			t.Fatalf("round %d: %d rows, %v", round, n, err)
+		}
+		conn.Close(context.Background())
+		if err := server.Stop(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestASecondBeckonOnTheFolderIsToldSo(t *testing.T) {
+	data := t.TempDir()
+	server := start(t, data)
+	defer server.Stop()
+	_, err := local.Start(context.Background(), data, local.Options{Scratch: true})
+	if err == nil || !strings.Contains(err.Error(), "in use by another beckon") {
+		t.Fatalf("got %v", err)
+	}
+}
+
+func TestAFolderThatCannotBeMadeIsNamed(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := local.Start(context.Background(), filepath.Join(file, "data"), local.Options{}); err == nil || !strings.Contains(err.Error(), "data folder") {
+		t.Fatalf("got %v", err)
+	}
+}
+
+func start(t *testing.T, data string) *local.Server {
+	t.Helper()
+	if err := local.Install(t.Logf); err != nil {
+		t.Fatal(err)
+	}
+	server, err := local.Start(context.Background(), data, local.Options{Scratch: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return server
+}
