@@ -89,7 +89,11 @@ func (c *checker) fail(at ast.Node, message, hint string) *node {
 }
 
 func (c *checker) failAt(from, to int, message, hint string) *node {
-	c.problems = append(c.problems, problem{from: from, to: to, message: message, hint: hint})
+	found := problem{from: from, to: to, message: message, hint: hint}
+	if slices.Contains(c.problems, found) { // b in a < b < c is looked at twice
+		return brokenNode()
+	}
+	c.problems = append(c.problems, found)
 	if len(c.problems) > errorsMax {
 		panic(tooLarge{})
 	}

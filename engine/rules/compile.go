@@ -168,7 +168,11 @@ func (e *emitter) closure(n *node) ast.Node {
 	if len(n.args) == 2 {
 		args = append(args, typed(&ast.PredicateNode{Node: e.emit(n.args[1])}))
 	}
-	return typed(&ast.BuiltinNode{Name: n.name, Arguments: args})
+	out := typed(&ast.BuiltinNode{Name: n.name, Arguments: args})
+	if n.name == "count" { // the VM counts in int
+		return call(readInt, out)
+	}
+	return out
 }
 
 // call emits a call of a function that the VM can run without reflection: (any), (any, any), giving any or bool.
