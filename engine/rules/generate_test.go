@@ -97,7 +97,9 @@ func (w *writer) comparison(d int) string {
 	case kind == Money && w.chance(3):
 		right = "(" + w.leaf(Number) + " * " + w.number(d) + ")"
 	}
-	if w.chance(6) {
+	if kind == TextList && w.chance(4) {
+		right = "[]"
+	} else if w.chance(6) {
 		right = "nil"
 	} else if w.chance(6) && kind != TextList && kind != Bool {
 		return "(" + w.value(kind, d) + " " + w.pick("<", ">=") + " " + w.value(kind, d) + " " + w.pick("<", "<=", ">") + " " + w.value(kind, d) + ")"
@@ -301,7 +303,6 @@ func (w *writer) texts(d int) string {
 	return w.ways(
 		func() string { return w.leaf(TextList) },
 		func() string { return "[" + w.text(d-1) + ", " + w.literal(Text) + "]" },
-		func() string { return "[]" },
 		func() string { return w.values(Text, d-1) },
 		func() string { return "(" + w.leaf(TextList) + " ?? " + w.leaf(TextList) + ")" },
 	)
@@ -377,7 +378,7 @@ func (w *writer) literal(kind Type) string {
 	case Number:
 		return w.pick("0.0", "0.5", "-2.5", "199.9", "1e300", "1e-300", "9007199254740993.0")
 	case Money:
-		return w.pick("0", "1", "199.90", "-12.34", "0.01", "1e3", "90071992547409.93", "(2 * 50.05)", "12 * 3 - 1")
+		return w.pick("0", "1", "199.90", "-12.34", "0.01", "1e3", "90071992547409.93", "(2 * 50.05)", "(12 * 3 - 1)")
 	case Text:
 		return rapid.Custom(func(t *rapid.T) string { return strconv.Quote(someText().Draw(t, "text")) }).Draw(w.t, "literal")
 	case DateType:
