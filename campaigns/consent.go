@@ -12,9 +12,23 @@ type Consent struct {
 	Proof   string
 }
 
+// Check says what is wrong with a consent.
+func (c *Consent) Check() error {
+	var checks Checks
+	checks.Require(c.Channel == Email || c.Channel == SMS, "channel", "%q should be email or sms", shorten(c.Channel))
+	checks.Require(len(c.Topic) <= 60, "topic", "is longer than 60 bytes")
+	checks.Add(CheckText("topic", c.Topic))
+	checks.Require(c.Source != "", "source", "is missing: say where the consent was given")
+	checks.Add(CheckText("source", c.Source))
+	checks.Add(CheckText("proof", c.Proof))
+	checks.Require(c.At.IsZero() || c.At.Year() >= 1900, "at", "lies before 1900")
+	return checks.Err()
+}
+
 // A Suppression keeps an address from ever being sent to on a channel. Address is empty once its owner was erased: then
 // only the keyed hash is left.
 type Suppression struct {
+	Hash    []byte    `json:"-"`
 	Channel string    `json:"channel" enum:"email,sms"`
 	Address string    `json:"address"`
 	Reason  string    `json:"reason"`

@@ -29,6 +29,9 @@ type Customer struct {
 	Revision     int64
 	ChangedAt    time.Time
 	Figures      Figures
+
+	// ConsentSource is kept with a consent that a write of the profile changes; empty is "profile".
+	ConsentSource string
 }
 
 // Figures are derived from a customer's purchases and kept in the transaction that writes them. TotalSpend is minor

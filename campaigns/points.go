@@ -12,6 +12,7 @@ type Lot struct {
 	ActiveFrom  time.Time
 	LastValidOn *time.Time
 	Reason      string
+	Remaining   int64 // set when it is read: what can still be spent of it, once live and until it lapses
 }
 
 // PointsMax bounds the points of one lot.

@@ -15,7 +15,8 @@ type Line struct {
 	Amount   int64
 }
 
-// A Purchase is one order. CustomerID may be empty: a guest.
+// A Purchase is one order. CustomerID may be empty: a guest. No and the fields below it are set when it is read: Amount is
+// what was paid, Refunded what came back of it; a wholly refunded order is Void, counts no more, and stays in the list.
 type Purchase struct {
 	OrderID     string
 	CustomerID  string
@@ -23,6 +24,11 @@ type Purchase struct {
 	Store       string
 	Lines       []Line
 	CouponCodes []string
+
+	No       int64
+	Amount   int64
+	Refunded int64
+	Void     bool
 }
 
 // LinesMax is the most lines one order may have.

@@ -303,6 +303,9 @@ func (c *checker) items(n *ast.ArrayNode) *node {
 	c.operator = n
 	first := &node{shape: shape{kind: null}}
 	for i := range args { // the most general type of all of them
+		if args[i].shape.kind == null {
+			continue
+		}
 		_, merged, ok := c.unify(first, args[i])
 		if !ok {
 			return c.fail(n.Nodes[i], fmt.Sprintf("a list holds one type, but this has %s beside %s", args[i].shape, first.shape), "")

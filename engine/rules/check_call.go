@@ -60,7 +60,8 @@ func (c *checker) unknownFunction(n ast.Node, name string) *node {
 		}
 		hint = didYouMean(name, known)
 	}
-	return c.fail(n, fmt.Sprintf("there is no function `%s`", short), hint)
+	at := n.Location()
+	return c.failAt(at.From, at.To, fmt.Sprintf("there is no function `%s`", short), hint)
 }
 
 // moment is date("…") or time("…"): the first is a constant, the second one in each zone.

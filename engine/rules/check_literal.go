@@ -49,7 +49,7 @@ func fold(operator string, a, b *big.Rat) *big.Rat {
 // money: 100, -5, 12 * 50, vip ? 100 : 200.
 func isLiteral(n *node) bool {
 	switch {
-	case n.literal != nil, n.shape.kind == null && n.op == opConstant:
+	case n.literal != nil, isNil(n):
 		return true
 	case n.op == opChoose:
 		return isLiteral(n.args[1]) && isLiteral(n.args[2])
@@ -61,12 +61,15 @@ func isLiteral(n *node) bool {
 	return false
 }
 
+// isNil is the literal nil, whatever type it has taken from its surroundings.
+func isNil(n *node) bool { return n.op == opConstant && n.value == nil && n.shape.kind != broken }
+
 // coerce converts a node to a shape without loss of meaning; false when the types do not go together.
 func (c *checker) coerce(n *node, to shape) (*node, bool) {
 	switch {
 	case n.shape.kind == broken, to.kind == broken, n.shape == to:
 		return n, true
-	case n.shape.kind == null && n.op == opConstant:
+	case isNil(n):
 		return &node{op: opConstant, shape: to}, true
 	case n.shape.kind == null:
 		copied := *n

@@ -121,7 +121,7 @@ func (c *checker) mismatch(n *ast.BinaryNode, left, right *node) *node {
 	case has(Time) && has(Text):
 		hint = `write a time as time("2026-01-31T10:00")`
 	case has(Money) && has(Int):
-		hint = "an int is no amount of money: multiply it by an amount, or divide the money by 1 for a number"
+		hint = "money divided by 1 is a number, which an int can be compared with: total_spend / 1 > points"
 	case has(Text) && (has(Int) || has(Number) || has(Money)):
 		hint = "write numbers without quotes and texts with them"
 	case has(between):

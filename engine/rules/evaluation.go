@@ -1,7 +1,6 @@
 package rules
 
 import (
-	"math"
 	"math/bits"
 	"time"
 
@@ -105,7 +104,7 @@ func (e *evaluation) avgBasket() any {
 	return quotient
 }
 
-func (e *evaluation) points() any { return e.remaining(math.MaxInt64) }
+func (e *evaluation) points() any { return e.remaining(func(Date, bool) bool { return true }) }
 
 // pointsExpiring are the live points whose last valid day is within n days from today.
 func (e *evaluation) pointsExpiring(n any) any {
@@ -113,20 +112,18 @@ func (e *evaluation) pointsExpiring(n any) any {
 	if !ok {
 		return nil
 	}
-	return e.remaining(days)
+	return e.remaining(func(last Date, ends bool) bool { return ends && int64(last)-int64(e.today) <= days })
 }
 
-// remaining is the sum of what remains of live lots that end within days; MaxInt64 also takes in lots without an end.
-func (e *evaluation) remaining(days int64) any {
+// remaining is the sum of what remains of the live lots that are wanted, by their last valid day, if they have one.
+func (e *evaluation) remaining(wanted func(last Date, ends bool) bool) any {
 	var total wide
 	lots, _ := e.record["lots"].([]Record)
 	for _, lot := range lots {
 		from, starts := lot["active_from"].(Date)
-		if !starts || from > e.today {
-			continue
-		}
 		last, ends := lot["last_valid_on"].(Date)
-		if ends && (last < e.today || int64(last)-int64(e.today) > days) || !ends && days != math.MaxInt64 {
+		isLive := starts && from <= e.today && (!ends || last >= e.today)
+		if !isLive || !wanted(last, ends) {
 			continue
 		}
 		if left, ok := readInt(lot["remaining"]).(int64); ok {

@@ -136,11 +136,24 @@ func explain(p *parsed, err error) problem {
 	if piece == "" && from < len(p.source) && p.tokens == nil {
 		piece = string(p.source[from:min(to, len(p.source))])
 	}
+	if strings.Contains(at.Message, "literal:") || strings.Contains(at.Message, "literal is too large") {
+		from, to, piece = lastNumber(p, from) // the parser has already gone on to the next token
+	}
 	message, hint := translate(at.Message, piece)
 	if piece == "" && strings.HasPrefix(at.Message, "unexpected token EOF") {
 		from, to = len(p.source), len(p.source)
 	}
 	return problem{from: from, to: to, message: message, hint: hint}
+}
+
+// lastNumber is the number before a place in the text.
+func lastNumber(p *parsed, before int) (from, to int, piece string) {
+	for _, t := range p.tokens {
+		if t.Kind == lexer.Number && t.From <= before {
+			from, to = t.From, t.To
+		}
+	}
+	return from, to, string(p.source[from:to])
 }
 
 // translate rewords expr's message; piece is the token it is about, empty at the end of the text.
@@ -156,8 +169,14 @@ func translate(message, piece string) (string, string) {
 		return "a condition of several parts stands in { and }", "any(items, { let a = .amount; a > 100 })"
 	case strings.HasPrefix(message, "expected at least"):
 		return "an argument is missing", "a closure takes a list and a condition: any(items, .amount > 100)"
-	case strings.Contains(message, "integer literal"), strings.Contains(message, "float literal"):
-		return fmt.Sprintf("the number `%s` is too large", piece), ""
+	case strings.Contains(message, "out of range"), strings.Contains(message, "is too large"):
+		return fmt.Sprintf("the number `%s` is too large", shorten([]rune(piece))), ""
+	case strings.Contains(message, " literal:"), strings.HasPrefix(message, "bad number"):
+		return fmt.Sprintf("`%s` is not a number", shorten([]rune(piece))), "write numbers such as 100 or 199.90"
+	case strings.HasPrefix(message, "unclosed comment"):
+		return "a comment is not closed", "end it with */"
+	case strings.Contains(message, "escape"):
+		return "a text has a backslash that means nothing", `write \\ for a backslash`
 	case strings.HasPrefix(message, "unexpected token"), strings.HasPrefix(message, "unrecognized character"):
 		return fmt.Sprintf("`%s` is not expected here", piece), syntaxHint(piece)
 	case strings.Contains(message, "maximum allowed nodes"):
@@ -183,8 +202,10 @@ func syntaxHint(piece string) string {
 		return "write a plain comma: ,"
 	case "（", "）":
 		return "write plain parentheses: ( )"
+	case ")", "]", "}":
+		return "no bracket is open here"
 	case ".":
-		return "fields such as .amount stand inside a closure: any(items, .amount > 100)"
+		return "fields such as .amount stand inside a closure: any(items, .amount > 100), max(map(items, .amount))"
 	case "is":
 		return "write == nil for a missing value"
 	case "like":

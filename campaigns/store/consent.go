@@ -1,0 +1,65 @@
+package store
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"beckon/campaigns"
+)
+
+// AddConsent keeps somebody's word. The latest by time wins, whatever the order they come in; of two in the same second
+// the refusal wins. A time ahead of the clock counts as now.
+func (tx *Tx) AddConsent(ctx context.Context, no int64, consent campaigns.Consent) error {
+	if err := consent.Check(); err != nil {
+		return err
+	}
+	if _, err := tx.lockAddresses(ctx, no); err != nil {
+		return err
+	}
+	if consent.At.IsZero() || consent.At.After(tx.Now) {
+		consent.At = tx.Now
+	}
+	if err := tx.writeConsent(ctx, no, consent, false); err != nil || consent.Topic != "" {
+		return err
+	}
+	column := consentColumn(consent.Channel)
+	sql := fmt.Sprintf(`UPDATE customers c SET %[1]s = l.granted, revision = revision + 1, changed_at = $3
+		FROM (SELECT granted FROM consents WHERE no = $1 AND channel = $2 AND topic = '' ORDER BY at DESC LIMIT 1) l
+		WHERE c.no = $1 AND c.%[1]s IS DISTINCT FROM l.granted`, column)
+	changed, err := tx.exec(ctx, "following a consent", sql, no, consent.Channel, wholeSecond(tx.Now))
+	if err != nil || changed == 0 {
+		return err
+	}
+	return tx.noteChanges(ctx, changedProfile, no)
+}
+
+// consentColumn is the column of customers that holds the latest word on a channel as a whole.
+func consentColumn(channel string) string {
+	if channel == campaigns.SMS {
+		return "sms_consent"
+	}
+	return "email_consent"
+}
+
+// writeConsent keeps one line of history. Within a second the last one written stands when replace is set, else the
+// stricter one.
+func (tx *Tx) writeConsent(ctx context.Context, no int64, c campaigns.Consent, replace bool) error {
+	_, err := tx.exec(ctx, "keeping a consent", `INSERT INTO consents AS c (no, channel, topic, at, granted, source, proof) VALUES ($1, $2, $3, $4, $5, $6, $7)
+		ON CONFLICT (no, channel, topic, at) DO UPDATE SET granted = excluded.granted, source = excluded.source, proof = excluded.proof
+		WHERE $8 OR (c.granted AND NOT excluded.granted)`,
+		no, c.Channel, c.Topic, wholeSecond(c.At), c.Granted, c.Source, textOrMissing(c.Proof), replace)
+	return err
+}
+
+// Consents is the history of a customer's word on all channels and topics, the latest first.
+func (tx *Tx) Consents(ctx context.Context, no int64) ([]campaigns.Consent, error) {
+	return many(ctx, tx, "consents", `SELECT channel, topic, granted, at, source, COALESCE(proof, '') FROM consents WHERE no = $1
+		ORDER BY at DESC, channel, topic`,
+		func(row pgx.CollectableRow) (campaigns.Consent, error) {
+			var c campaigns.Consent
+			err := row.Scan(&c.Channel, &c.Topic, &c.Granted, &c.At, &c.Source, &c.Proof)
+			return c, err
+		}, no)
+}
