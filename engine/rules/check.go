@@ -217,9 +217,7 @@ func (c *checker) use(name string, columns, lists []string) {
 		c.names[name] = true
 	}
 	for _, column := range columns {
-		if a := c.attributes[column]; a == nil || a.derive == nil {
-			c.columns[column] = true
-		}
+		c.columns[column] = true
 	}
 	for _, l := range lists {
 		c.history[l] = true

@@ -139,7 +139,7 @@ func explain(p *parsed, err error) problem {
 	if strings.Contains(at.Message, "literal:") || strings.Contains(at.Message, "literal is too large") {
 		from, to, piece = lastNumber(p, from) // the parser has already gone on to the next token
 	}
-	message, hint := translate(at.Message, piece)
+	message, hint := translate(at.Message, shorten([]rune(piece)))
 	if piece == "" && strings.HasPrefix(at.Message, "unexpected token EOF") {
 		from, to = len(p.source), len(p.source)
 	}
@@ -170,9 +170,9 @@ func translate(message, piece string) (string, string) {
 	case strings.HasPrefix(message, "expected at least"):
 		return "an argument is missing", "a closure takes a list and a condition: any(items, .amount > 100)"
 	case strings.Contains(message, "out of range"), strings.Contains(message, "is too large"):
-		return fmt.Sprintf("the number `%s` is too large", shorten([]rune(piece))), ""
+		return fmt.Sprintf("the number `%s` is too large", piece), ""
 	case strings.Contains(message, " literal:"), strings.HasPrefix(message, "bad number"):
-		return fmt.Sprintf("`%s` is not a number", shorten([]rune(piece))), "write numbers such as 100 or 199.90"
+		return fmt.Sprintf("`%s` is not a number", piece), "write numbers such as 100 or 199.90"
 	case strings.HasPrefix(message, "unclosed comment"):
 		return "a comment is not closed", "end it with */"
 	case strings.Contains(message, "escape"):
@@ -182,7 +182,7 @@ func translate(message, piece string) (string, string) {
 	case strings.Contains(message, "maximum allowed nodes"):
 		return fmt.Sprintf("the rule has more than %d parts", nodesMax), "split it: a segment can hold a part of it"
 	}
-	return message, ""
+	return shorten([]rune(message)), ""
 }
 
 // syntaxHint knows what people write who come from SQL, spreadsheets or word processors.
