@@ -35,6 +35,40 @@ func agree(t *rapid.T, s *Schema) *node {
 	return rule.checked
 }
 
+// agreeOnValue draws an expression of any type, and compares what the VM and the oracle make of it.
+func agreeOnValue(t *rapid.T, s *Schema) {
+	w := &writer{t: t, s: s.customer}
+	kind := rapid.SampledFrom([]Type{Bool, Int, Number, Money, Text, DateType, Time}).Draw(t, "kind")
+	source := w.value(kind, rapid.IntRange(1, 3).Draw(t, "depth"))
+	value, err := CompileValue(s, source)
+	if err != nil {
+		t.Fatalf("a well-typed value is refused: %s\n%v", source, err)
+	}
+	if value.Type() != kind {
+		t.Fatalf("%s is %v, not %v", source, value.Type(), kind)
+	}
+	at := someInstant(t)
+	c := someCustomer(t, s.customer, at)
+	got, err := value.evaluate(c, at)
+	if err != nil {
+		t.Fatalf("%s\n%v", source, err)
+	}
+	o := newOracle(s, c, at)
+	want, shape := o.eval(value.checked), scalar(kind)
+	if !o.same(plain(got), shape, want, shape) {
+		t.Fatalf("%s\nat %v in %v\nthe VM says %v, the oracle %v\n%v", source, at.Now, at.Zone, got, want, c)
+	}
+}
+
+func TestTheVMAgreesWithTheOracleOnEveryValue(t *testing.T) {
+	for range 8 {
+		rapid.Check(t, func(t *rapid.T) { agreeOnValue(t, shop()) })
+		if t.Failed() {
+			return
+		}
+	}
+}
+
 func tooMany(e Error) bool {
 	return e.Message == "the rule has more than 1000 parts" || e.Message == "brackets are nested more than 200 deep"
 }
