@@ -20,13 +20,19 @@ type writer struct {
 	lets     int
 }
 
-func (w *writer) pick(options ...string) string { return rapid.SampledFrom(options).Draw(w.t, "pick") }
+// index is below n. It spreads what rapid draws, which prefers small numbers, over all of them; 0 stays 0, to shrink to.
+func (w *writer) index(n int) int {
+	const golden = 0x9E3779B97F4A7C15
+	return int((rapid.Uint64().Draw(w.t, "index") * golden >> 33) % uint64(n))
+}
 
-func (w *writer) chance(oneIn int) bool { return rapid.IntRange(1, oneIn).Draw(w.t, "chance") == 1 }
+func (w *writer) pick(options ...string) string { return options[w.index(len(options))] }
+
+func (w *writer) chance(oneIn int) bool { return w.index(oneIn) == oneIn-1 }
 
 // ways draws one of the ways to write something.
 func (w *writer) ways(options ...func() string) string {
-	return options[rapid.IntRange(0, len(options)-1).Draw(w.t, "way")]()
+	return options[w.index(len(options))]()
 }
 
 func (w *writer) condition(depth int) string {
