@@ -86,6 +86,11 @@ func TestMoneyIsExact(t *testing.T) {
 		`total_spend + 0.1 == 200 && total_spend - credit == 199.89 && total_spend * 3 == 599.7 && 3 * total_spend == total_spend * visits`,
 		`total_spend / 2 == 99.95 && total_spend / total_spend == 1 && total_spend * 0.5 == 99.95`, `total_spend > -5 && total_spend > 12 * 10 && total_spend > (vip ? 1000 : 100)`,
 		`let floor = 100; total_spend > floor`, `avg_basket == 66.63`, `(credit ?? 5) == 0.01 && (vip ? credit : 7) == 7`, `total_spend < 1e6 && total_spend == 0x0 + 199.9`)
+	for _, n := range []float64{0.07, 1.1, 0.29, 1.15, 8.2, 4.35, 1000000.01, -0.07} { // n * 100 is beside the whole number
+		minor := int64(math.Round(n * 100))
+		holds(t, Record{"credit": minor, "score": n}, noon(t), `credit == score && credit <= score && score >= credit && credit + 0.01 > score && credit - 0.01 < score`)
+	}
+	holds(t, Record{"credit": int64(10), "score": math.Nextafter(0.1, 1)}, noon(t), `credit < score && credit != score`)
 }
 
 func TestMoneyHasTheCurrencysDigits(t *testing.T) {
@@ -221,7 +226,7 @@ func TestALineRuleSeesOneLine(t *testing.T) {
 	if !r.Matches(line, noon(t)) || r.Matches(Record{}, noon(t)) {
 		t.Error("wrong answer")
 	}
-	for _, source := range []string{`city == "x"`, `any(items, true)`, `points > 3`} {
+	for _, source := range []string{`city == "x"`, `any(items, true)`, `points > 3`, `birthday_in(3)`, `points_expiring(3) > 1`} {
 		if _, err := CompileLine(shop(), source); err == nil {
 			t.Errorf("%s is accepted", source)
 		}

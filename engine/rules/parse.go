@@ -35,7 +35,7 @@ func parse(source string) (*parsed, *Error) {
 	out := &parsed{source: []rune(source)}
 	tokens, err := lexer.Lex(file.NewSource(source))
 	if err != nil {
-		return nil, refuse(out.source, explain(out, err))
+		return nil, refuse(out.source, describe(out, err))
 	}
 	out.tokens = tokens
 	if p, bad := tooDeep(tokens); bad {
@@ -43,7 +43,7 @@ func parse(source string) (*parsed, *Error) {
 	}
 	out.tree, err = parseTree(source)
 	if err != nil {
-		return nil, refuse(out.source, explain(out, err))
+		return nil, refuse(out.source, describe(out, err))
 	}
 	return out, nil
 }
@@ -83,7 +83,7 @@ func refuseText(source string) (problem, bool) {
 	if count := utf8.RuneCountInString(source); count > charactersMax {
 		return problem{
 			message: fmt.Sprintf("the rule has %d characters; at most %d are allowed", count, charactersMax),
-			hint:    "split it: a segment can hold a part of it",
+			hint:    "say it in fewer conditions: city in [\"a\", \"b\"] stands for a row of ==",
 		}, true
 	}
 	if strings.TrimSpace(source) == "" {
@@ -120,8 +120,8 @@ func tooDeep(tokens []lexer.Token) (problem, bool) {
 	return problem{}, false
 }
 
-// explain says in a marketer's words what expr's lexer or parser found.
-func explain(p *parsed, err error) problem {
+// describe says in a marketer's words what expr's lexer or parser found.
+func describe(p *parsed, err error) problem {
 	var at *file.Error
 	if !errors.As(err, &at) {
 		return problem{to: len(p.source), message: "this is not an expression"}
@@ -180,7 +180,7 @@ func translate(message, piece string) (string, string) {
 	case strings.HasPrefix(message, "unexpected token"), strings.HasPrefix(message, "unrecognized character"):
 		return fmt.Sprintf("`%s` is not expected here", piece), syntaxHint(piece)
 	case strings.Contains(message, "maximum allowed nodes"):
-		return fmt.Sprintf("the rule has more than %d parts", nodesMax), "split it: a segment can hold a part of it"
+		return fmt.Sprintf("the rule has more than %d parts", nodesMax), "say it in fewer conditions: city in [\"a\", \"b\"] stands for a row of =="
 	}
 	return shorten([]rune(message)), ""
 }
