@@ -1,6 +1,9 @@
 package campaigns
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // A Run is one occurrence of a campaign. Its identity is (campaign, occurrence): whoever inserts it first, on any node,
 // has made it, and it cannot be made twice.
@@ -24,7 +27,6 @@ type Run struct {
 	QueuedAt   *time.Time       `json:"queued_at,omitempty"`
 	FinishedAt *time.Time       `json:"finished_at,omitempty"`
 	Reason     string           `json:"reason,omitempty"`
-	QueuedPart int              `json:"-"` // batches of the audience that are queued, counted from 0
 }
 
 // RunStatus is where a run is: planned → selecting → queueing → sending → done, or stopped with a reason.
@@ -67,6 +69,9 @@ func Gates() []Gate {
 
 // GhostGate is the name under which a later gate of a held-out customer is kept.
 func GhostGate(g Gate) Gate { return "ghost:" + g }
+
+// IsGhost says whether the gate is one of a held-out customer's later gates.
+func (g Gate) IsGhost() bool { return strings.HasPrefix(string(g), "ghost:") }
 
 // Open says whether the run still has something to do.
 func (r *Run) Open() bool { return r.Status != Done && r.Status != Stopped }

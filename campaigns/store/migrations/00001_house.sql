@@ -234,7 +234,6 @@ CREATE TABLE runs (
     select_ms bigint,
     scanned bigint NOT NULL DEFAULT 0,
     customers bigint NOT NULL DEFAULT 0,
-    queued_part integer NOT NULL DEFAULT 0,
     owner uuid,
     lease_until timestamptz,
     created_at timestamptz NOT NULL,

@@ -1,0 +1,160 @@
+package store
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"beckon/campaigns"
+)
+
+const runColumns = `SELECT id, campaign_id, version, occurrence, status, paused, coalesce(reason, ''), coalesce(executor, ''), coalesce(select_ms, 0),
+	scanned, customers, started_at, selected_at, queued_at, finished_at FROM runs`
+
+func scanRun(row pgx.CollectableRow) (campaigns.Run, error) {
+	var r campaigns.Run
+	err := row.Scan(&r.ID, &r.CampaignID, &r.Version, &r.Occurrence, &r.Status, &r.Paused, &r.Reason, &r.Executor, &r.SelectMS,
+		&r.Scanned, &r.Customers, &r.StartedAt, &r.SelectedAt, &r.QueuedAt, &r.FinishedAt)
+	return r, err
+}
+
+// Run reads one with its counts.
+func (tx *Tx) Run(ctx context.Context, id campaigns.ID) (campaigns.Run, error) {
+	r, err := one(ctx, tx, "run", id.String(), runColumns+` WHERE id = $1`, scanRun, id)
+	if err != nil {
+		return r, err
+	}
+	return r, tx.countRun(ctx, &r)
+}
+
+// Runs lists the runs of a campaign (the zero id: of all) from the newest occurrence, with their counts.
+func (tx *Tx) Runs(ctx context.Context, campaign campaigns.ID, before time.Time, limit int) ([]campaigns.Run, error) {
+	runs, err := many(ctx, tx, "runs", runColumns+` WHERE ($1 OR campaign_id = $2) AND ($3::timestamptz IS NULL OR occurrence < $3)
+		ORDER BY occurrence DESC, id DESC LIMIT $4`, scanRun, campaign == campaigns.ID{}, campaign, nullTime(before), limit)
+	for i := range runs {
+		if err := tx.countRun(ctx, &runs[i]); err != nil {
+			return nil, err
+		}
+	}
+	return runs, err
+}
+
+// OpenRuns lists runs that have something to do, without counts.
+func (tx *Tx) OpenRuns(ctx context.Context, status campaigns.RunStatus) ([]campaigns.Run, error) {
+	return many(ctx, tx, "open runs", runColumns+` WHERE status = $1 AND NOT paused ORDER BY occurrence, id`, scanRun, status)
+}
+
+// CreateRun makes a run unless its occurrence exists: the insert that only one node can win.
+func (tx *Tx) CreateRun(ctx context.Context, r *campaigns.Run) (bool, error) {
+	n, err := tx.exec(ctx, "creating a run", `INSERT INTO runs (id, campaign_id, version, occurrence, status, reason, created_at, finished_at)
+		VALUES ($1, $2, $3, $4, $5, NULLIF($6, ''), $7, $8) ON CONFLICT ON CONSTRAINT runs_occurrence DO NOTHING`,
+		r.ID, r.CampaignID, r.Version, r.Occurrence, r.Status, r.Reason, tx.Now, r.FinishedAt)
+	return n == 1, err
+}
+
+// ClaimRun leases a run in one of two states to a node and moves it to the second; false when another node holds it. The
+// lease makes a dead node's work free again.
+func (tx *Tx) ClaimRun(ctx context.Context, id campaigns.ID, from, to campaigns.RunStatus, owner campaigns.ID, until time.Time) (bool, error) {
+	n, err := tx.exec(ctx, "claiming a run", `UPDATE runs SET status = $3, owner = $4, lease_until = $5, started_at = coalesce(started_at, $6)
+		WHERE id = $1 AND status IN ($2, $3) AND NOT paused AND (owner IS NULL OR owner = $4 OR lease_until < $6)`,
+		id, from, to, owner, until, tx.Now)
+	return n == 1, err
+}
+
+// SaveRun writes what a run's owner found; it fails when the lease went to another node or the run was stopped.
+func (tx *Tx) SaveRun(ctx context.Context, r *campaigns.Run, expect campaigns.RunStatus, owner campaigns.ID, until time.Time) error {
+	n, err := tx.exec(ctx, "saving a run", `UPDATE runs SET status = $4, reason = NULLIF($5, ''), executor = NULLIF($6, ''), select_ms = $7, scanned = $8,
+		customers = $9, selected_at = $10, queued_at = $11, finished_at = $12, lease_until = $13
+		WHERE id = $1 AND owner = $2 AND status = $3`, r.ID, owner, expect, r.Status, r.Reason, r.Executor, r.SelectMS, r.Scanned, r.Customers,
+		r.SelectedAt, r.QueuedAt, r.FinishedAt, until)
+	if err == nil && n == 0 {
+		return campaigns.Conflict("the run is no longer this node's")
+	}
+	return err
+}
+
+// FinishRuns ends runs whose messages have all ended: nothing is queued or sending.
+func (tx *Tx) FinishRuns(ctx context.Context) ([]campaigns.ID, error) {
+	return many(ctx, tx, "runs that end", `UPDATE runs SET status = 'done', finished_at = $1 WHERE status = 'sending'
+		AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.run_id = runs.id) RETURNING campaign_id`, pgx.RowTo[campaigns.ID], tx.Now)
+}
+
+// PauseRuns stops or lets go on the sending of all open runs of a campaign.
+func (tx *Tx) PauseRuns(ctx context.Context, campaign campaigns.ID, paused bool) error {
+	_, err := tx.exec(ctx, "pausing runs", `UPDATE runs SET paused = $2 WHERE campaign_id = $1 AND status NOT IN ('done', 'stopped')`, campaign, paused)
+	return err
+}
+
+// StopRuns ends all open runs of a campaign: what is queued is cancelled, what is being sent goes on.
+func (tx *Tx) StopRuns(ctx context.Context, campaign campaigns.ID, reason string) error {
+	_, err := tx.exec(ctx, "cancelling messages", `WITH dropped AS (
+			DELETE FROM outbox o USING runs r WHERE r.id = o.run_id AND r.campaign_id = $1 AND o.sending_at IS NULL RETURNING o.message_id, o.no, o.attempts)
+		UPDATE messages m SET status = 'cancelled', finished_at = $2, attempts = d.attempts,
+			history = history || jsonb_build_object('at', $3::text, 'status', 'cancelled', 'detail', $4::text)
+		FROM dropped d WHERE m.id = d.message_id AND m.no = d.no`, campaign, tx.Now, tx.Now.Format(time.RFC3339), reason)
+	if err != nil {
+		return err
+	}
+	_, err = tx.exec(ctx, "stopping runs", `UPDATE runs SET status = 'stopped', reason = $2, finished_at = $3
+		WHERE campaign_id = $1 AND status NOT IN ('done', 'stopped')`, campaign, reason, tx.Now)
+	return err
+}
+
+// LiveRuns says whether a campaign has runs that are not over.
+func (tx *Tx) LiveRuns(ctx context.Context, campaign campaigns.ID) (bool, error) {
+	var live bool
+	err := tx.tx.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM runs WHERE campaign_id = $1 AND status NOT IN ('done', 'stopped'))`, campaign).Scan(&live)
+	return live, err
+}
+
+// countRun adds up gates and messages. The audience is the sum of the gates by construction: each customer of it stands
+// at exactly one, those who still wait to be queued at "eligible".
+func (tx *Tx) countRun(ctx context.Context, r *campaigns.Run) error {
+	r.Gates, r.GhostGates, r.Messages = map[string]int64{}, map[string]int64{}, map[string]int64{}
+	for _, gate := range campaigns.Gates() {
+		r.Gates[string(gate)] = 0
+	}
+	for _, status := range campaigns.MessageStatuses() {
+		r.Messages[string(status)] = 0
+	}
+	gates, err := many(ctx, tx, "gates", `SELECT gate, sum(n) FROM audiences WHERE run_id = $1 GROUP BY gate`, scanCount, r.ID)
+	if err != nil {
+		return err
+	}
+	for _, g := range gates {
+		if campaigns.Gate(g.name).IsGhost() {
+			r.GhostGates[strings.TrimPrefix(g.name, "ghost:")] = g.n
+			continue
+		}
+		r.Gates[g.name] = g.n
+		r.Audience += g.n
+	}
+	statuses, err := many(ctx, tx, "message counts", `SELECT status, count(*) FROM messages WHERE run_id = $1 AND NOT ghost GROUP BY status
+		UNION ALL SELECT 'sending', count(*) FROM outbox WHERE run_id = $1 AND sending_at IS NOT NULL`, scanCount, r.ID)
+	for _, status := range statuses {
+		r.Messages[status.name] += status.n
+	}
+	r.Messages[string(campaigns.MessageQueued)] -= r.Messages[string(campaigns.MessageSending)]
+	return err
+}
+
+// count is a number under a name, as GROUP BY gives it.
+type count struct {
+	name string
+	n    int64
+}
+
+func scanCount(row pgx.CollectableRow) (count, error) {
+	var c count
+	err := row.Scan(&c.name, &c.n)
+	return c, err
+}
+
+func nullTime(at time.Time) *time.Time {
+	if at.IsZero() {
+		return nil
+	}
+	return &at
+}

@@ -1,0 +1,32 @@
+package rules
+
+import "testing"
+
+func BenchmarkMatches(b *testing.B) {
+	for name, source := range map[string]string{
+		"three clauses": `tier in ["gold", "platinum"] && avg_basket >= 200 && days_since(last_purchase_at) > 90`,
+		"plain clauses": `city == "Shanghai" && visits > 3 && skin_type != "dry"`,
+		"one closure":   `any(purchases, .amount >= 300 && .store == nil)`,
+		"a sum":         `sum(filter(items, .brand == "Olay" && days_since(.at) <= 180), .amount) >= 300`,
+	} {
+		b.Run(name, func(b *testing.B) {
+			r, c, at := mustCompile(b, source), lin(b), noon(b)
+			if !r.Matches(c, at) {
+				b.Fatal("the rule should match")
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				r.Matches(c, at)
+			}
+		})
+	}
+}
+
+func BenchmarkCompile(b *testing.B) {
+	s := shop()
+	for b.Loop() {
+		if _, err := Compile(s, `tier in ["gold", "platinum"] && avg_basket >= 200 && days_since(last_purchase_at) > 90`); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,115 @@
+package rules
+
+import (
+	"maps"
+	"math"
+	"slices"
+	"sync"
+
+	"github.com/expr-lang/expr/vm"
+)
+
+// Rule is a compiled rule. It is immutable and safe for concurrent use.
+type Rule struct {
+	expression
+}
+
+// expression is what a Rule and a Value share: source, checked tree, program, and what it reads.
+type expression struct {
+	source    string
+	checked   *node
+	program   *vm.Program
+	names     []string
+	columns   []string
+	histories []string
+	idle      *sync.Pool // of *evaluation
+}
+
+// Compile makes a rule over a customer. The error is of type Errors.
+func Compile(s *Schema, source string) (*Rule, error) {
+	e, err := build(s.customer, source, Bool)
+	if err != nil {
+		return nil, err
+	}
+	return &Rule{e}, nil
+}
+
+// CompileLine makes a rule over one line of a purchase: sku, brand, category, qty and amount. The error is of type
+// Errors.
+func CompileLine(s *Schema, source string) (*Rule, error) {
+	e, err := build(s.line, source, Bool)
+	if err != nil {
+		return nil, err
+	}
+	return &Rule{e}, nil
+}
+
+// build is the table of contents: parse, check, normalise, compile.
+func build(s *scope, source string, want Type) (expression, error) {
+	parsed, bad := parse(source)
+	if bad != nil {
+		return expression{}, Errors{*bad}
+	}
+	tree, found, errs := check(s, parsed, want)
+	if errs != nil {
+		return expression{}, errs
+	}
+	normal := normalise(tree)
+	if normal.shape.kind == Bool {
+		normal = truthOf(normal, want)
+	}
+	program, err := compile(s, normal)
+	if err != nil {
+		return expression{}, Errors{place(parsed.source, problem{to: len(parsed.source), message: err.Error()})}
+	}
+	return expression{
+		source: source, checked: tree, program: program,
+		names: sorted(found.names), columns: sorted(found.columns), histories: sorted(found.history),
+		idle: &sync.Pool{New: func() any { return newEvaluation() }},
+	}, nil
+}
+
+func sorted(set map[string]bool) []string { return slices.Sorted(maps.Keys(set)) }
+
+// truthOf makes a whole rule sure; a Value may be a missing bool.
+func truthOf(n *node, want Type) *node {
+	if want == Bool {
+		return truth(n)
+	}
+	return n
+}
+
+func newEvaluation() *evaluation {
+	e := &evaluation{}
+	e.vm.MemoryBudget = math.MaxUint // lists come from the customer, and a rule cannot multiply them
+	return e
+}
+
+// Source is the text of the rule.
+func (x *expression) Source() string { return x.source }
+
+// Attributes are the names that the rule uses, as written, sorted: attributes, histories and the clock's.
+func (x *expression) Attributes() []string { return slices.Clone(x.names) }
+
+// Columns are the stored columns that a Record must have for the rule, sorted; derived names are resolved to theirs.
+func (x *expression) Columns() []string { return slices.Clone(x.columns) }
+
+// Histories are the lists that a Record must have for the rule, sorted; points needs "lots".
+func (x *expression) Histories() []string { return slices.Clone(x.histories) }
+
+// Matches says whether the rule is true for a customer at an instant. It never fails.
+func (r *Rule) Matches(c Record, at Instant) bool {
+	answer, _ := r.evaluate(c, at)
+	return answer == true
+}
+
+// evaluate runs the program. The error is always nil unless this package has a defect; tests look at it.
+func (x *expression) evaluate(c Record, at Instant) (any, error) {
+	e := x.idle.Get().(*evaluation)
+	e.begin(c, at)
+	answer, err := e.vm.Run(x.program, e)
+	if e.end() {
+		x.idle.Put(e)
+	}
+	return answer, err
+}

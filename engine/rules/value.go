@@ -1,0 +1,52 @@
+package rules
+
+import (
+	"math/big"
+	"strconv"
+	"time"
+)
+
+// Value is a compiled expression of any single value, such as year(next_birthday). It is immutable and safe for
+// concurrent use.
+type Value struct {
+	expression
+	kind   Type
+	digits int
+	scale  int64
+}
+
+// CompileValue makes a value over a customer. The error is of type Errors.
+func CompileValue(s *Schema, source string) (*Value, error) {
+	e, err := build(s.customer, source, 0)
+	if err != nil {
+		return nil, err
+	}
+	return &Value{expression: e, kind: e.checked.shape.kind, digits: s.customer.digits, scale: s.customer.scale}, nil
+}
+
+// Type is the type of the value.
+func (v *Value) Type() Type { return v.kind }
+
+// Text is the value's canonical text, "" when it is missing: true or false, digits, the shortest decimal of a number,
+// an amount in major units with all its decimals, a date as 2026-01-31, a time as 2026-01-31T10:00:00Z in UTC.
+func (v *Value) Text(c Record, at Instant) string {
+	answer, _ := v.evaluate(c, at)
+	switch x := answer.(type) {
+	case bool:
+		return strconv.FormatBool(x)
+	case int64:
+		if v.kind == Money {
+			return new(big.Rat).SetFrac64(x, v.scale).FloatString(v.digits)
+		}
+		return strconv.FormatInt(x, 10)
+	case float64:
+		return strconv.FormatFloat(x+0, 'f', -1, 64)
+	case string:
+		return x
+	case Date:
+		return x.String()
+	case time.Time:
+		return x.UTC().Format(time.RFC3339)
+	}
+	return ""
+}
