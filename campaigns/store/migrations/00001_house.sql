@@ -5,6 +5,8 @@
 -- +goose Up
 CREATE TYPE purchase_line AS (sku text, brand text, category text, qty integer, amount bigint);
 
+CREATE AGGREGATE purchase_lines (purchase_line[]) (sfunc = array_cat, stype = purchase_line[]);
+
 CREATE SEQUENCE customer_nos;
 CREATE SEQUENCE code_serials;
 
@@ -408,8 +410,9 @@ CREATE TABLE imports (
     rows_unchanged bigint NOT NULL DEFAULT 0,
     rows_rejected bigint NOT NULL DEFAULT 0,
     error text,
-    node_id uuid NOT NULL,
+    stage jsonb,
     started_at timestamptz NOT NULL,
+    seen_at timestamptz NOT NULL,
     finished_at timestamptz
 );
 CREATE TABLE import_rejects (
