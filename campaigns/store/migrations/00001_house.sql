@@ -169,6 +169,7 @@ CREATE TABLE purchases (
     refunded bigint NOT NULL DEFAULT 0,
     void boolean NOT NULL DEFAULT false,
     lines purchase_line[] NOT NULL,
+    net_lines purchase_line[],
     coupon_codes text[],
     PRIMARY KEY (no, order_id)
 );
