@@ -103,7 +103,6 @@ type batch struct {
 type person struct {
 	no      int64
 	record  rules.Record
-	key     string // of the entry
 	arm     store.Assignment
 	variant *variant // the one they get; a ghost's is the one its message stands for
 	gate    campaigns.Gate
