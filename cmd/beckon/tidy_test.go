@@ -239,7 +239,9 @@ func checkVariables(t *testing.T, s source, d *ast.GenDecl) {
 	}
 }
 
-func isEmbedded(v *ast.ValueSpec) bool { return v.Doc != nil && strings.Contains(comments(v.Doc), "go:embed") }
+func isEmbedded(v *ast.ValueSpec) bool {
+	return v.Doc != nil && strings.Contains(comments(v.Doc), "go:embed")
+}
 
 func comments(group *ast.CommentGroup) string {
 	var text strings.Builder
