@@ -303,6 +303,7 @@ CREATE TABLE messages (
     history jsonb NOT NULL,
     content_hash bytea,
     content jsonb,
+    not_after timestamptz NOT NULL,
     finished_at timestamptz,
     PRIMARY KEY (no, queued_at, id)
 ) PARTITION BY RANGE (queued_at);
