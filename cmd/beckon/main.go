@@ -26,6 +26,7 @@ type commands struct {
 	Import  importCommand  `cmd:"" help:"Bring in customers, purchases, events, points or assignments from a file."`
 	Migrate migrateCommand `cmd:"" help:"Bring the database's schema up to date and end."`
 	Keys    keysCommand    `cmd:"" help:"Make an API key in the database of DATABASE_URL or --data."`
+	Bench   benchCommand   `cmd:"" help:"Measure Beckon beside the plainest programs that do the same, on a PostgreSQL of its own."`
 }
 
 // run is main without the process: it parses the arguments, runs a subcommand and gives the exit code.
