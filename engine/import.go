@@ -56,17 +56,21 @@ func StageImport(ctx context.Context, s *store.Store, id campaigns.ID, options c
 		return campaigns.Import{}, err
 	}
 	run := &importRun{store: s, progress: progress, at: campaigns.Import{ID: id, Kind: options.Kind, Status: "running", Phase: "reading", DryRun: options.DryRun, Options: options}}
+	st, err := s.OpenStage(ctx, id)
+	if err != nil {
+		return campaigns.Import{}, err
+	}
 	var reader *importReader
-	err := s.Update(ctx, func(tx *store.Tx) (err error) {
+	err = s.Update(ctx, func(tx *store.Tx) (err error) {
 		if reader, err = newImportReader(ctx, s, tx, options); err != nil {
 			return err
 		}
 		return tx.CreateImport(ctx, &run.at)
 	})
 	if err != nil {
-		return campaigns.Import{}, err
+		return campaigns.Import{}, st.Close(ctx, err)
 	}
-	if err := reader.stage(ctx, run, body); err != nil {
+	if err := st.Close(ctx, reader.stage(ctx, run, st, body)); err != nil {
 		return run.fail(ctx, err)
 	}
 	run.at.Phase = "staged"
@@ -90,13 +94,6 @@ func MergeImport(ctx context.Context, s *store.Store, id campaigns.ID, progress 
 	if err := run.merge(ctx); err != nil {
 		return run.fail(ctx, err)
 	}
-	err = run.report(ctx, func(i *campaigns.Import) {
-		now := s.Now()
-		i.Status, i.Phase, i.FinishedAt = "done", "done", &now
-	})
-	if err != nil {
-		return run.fail(ctx, err)
-	}
 	err = s.View(ctx, func(tx *store.Tx) (err error) { run.at, err = tx.Import(ctx, id); return err })
 	return run.at, err
 }
@@ -116,6 +113,12 @@ func (r *importRun) merge(ctx context.Context) error {
 	}
 	if err == nil && !r.at.DryRun {
 		err = r.mergeSlices(ctx, m)
+	}
+	if err == nil {
+		err = r.report(ctx, func(i *campaigns.Import) {
+			now := r.store.Now()
+			i.Status, i.Phase, i.FinishedAt = "done", "done", &now
+		})
 	}
 	if failed := m.Close(context.WithoutCancel(ctx)); err == nil {
 		err = failed

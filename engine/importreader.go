@@ -84,7 +84,7 @@ func newImportReader(ctx context.Context, s *store.Store, tx *store.Tx, options 
 }
 
 // stage reads the body and stages its rows.
-func (r *importReader) stage(ctx context.Context, run *importRun, body io.Reader) error {
+func (r *importReader) stage(ctx context.Context, run *importRun, st *store.Stage, body io.Reader) error {
 	in, err := importBody(body)
 	if err != nil {
 		return err
@@ -94,19 +94,15 @@ func (r *importReader) stage(ctx context.Context, run *importRun, body io.Reader
 		return err
 	}
 	run.at.IgnoredColumns = slices.Clone(r.columns.ignored)
-	st, err := run.store.OpenStage(ctx, run.at.ID, r.kind.columns())
-	if err != nil {
+	st.Columns(r.kind.columns())
+	if err := r.kind.open(st); err != nil {
 		return err
 	}
-	err = r.kind.open(st)
-	if err == nil {
-		err = r.readAll(ctx, run, st, rows)
-	}
-	if err == nil {
-		err = r.kind.finish()
+	if err := r.readAll(ctx, run, st, rows); err != nil {
+		return err
 	}
 	run.at.IgnoredColumns = slices.Clone(r.columns.ignored)
-	return st.Close(ctx, err)
+	return r.kind.finish()
 }
 
 func (r *importReader) readAll(ctx context.Context, run *importRun, st *store.Stage, rows func(row *importRow) error) error {

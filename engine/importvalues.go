@@ -1,7 +1,9 @@
 package engine
 
 import (
+	"math"
 	"strconv"
+	"strings"
 	"time"
 
 	"beckon/campaigns"
@@ -91,8 +93,28 @@ func (v *importValues) amount(text string) (int64, error) {
 		return 0, campaigns.Invalid("amount", "is missing")
 	}
 	amount, err := campaigns.ParseMoney(text, v.digits)
+	if err != nil {
+		amount, err = withoutNoise(text, v.digits, err)
+	}
 	if err == nil && (amount > campaigns.AmountMax || amount < -campaigns.AmountMax) {
 		err = campaigns.Invalid("amount", "is too large")
 	}
 	return amount, err
+}
+
+// noiseMax is the share of a minor unit up to which a difference is the noise of floating-point arithmetic.
+const noiseMax = 1e-6
+
+// withoutNoise reads what a program that reckons money in floating point writes for an exact amount: 4.440892e-16 for 0,
+// or 12.340000000000002. Anything that is really finer than the minor unit stays refused: money is never rounded.
+func withoutNoise(text string, digits int, refused error) (int64, error) {
+	value, err := strconv.ParseFloat(text, 64)
+	if err != nil || math.IsInf(value, 0) || math.IsNaN(value) || len(text) < 8 || strings.ContainsAny(text, "xX_") {
+		return 0, refused
+	}
+	minor := value * math.Pow10(digits)
+	if math.Abs(minor) > 1e12 || math.Abs(minor-math.Round(minor)) > noiseMax {
+		return 0, refused
+	}
+	return int64(math.Round(minor)), nil
 }

@@ -62,22 +62,24 @@ type fullBuffer struct {
 	bytes []byte
 }
 
-// OpenStage makes ready to stage an import whose rows have the given columns after key (the hash that they are spread by)
-// and row (their number). It holds the lock that says that the import lives.
-func (s *Store) OpenStage(ctx context.Context, id campaigns.ID, columns []StageColumn) (*Stage, error) {
+// OpenStage takes the lock that says that the import lives, before anything of its body is read; Columns comes next.
+func (s *Store) OpenStage(ctx context.Context, id campaigns.ID) (*Stage, error) {
 	conn, err := s.lease(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	st := &Stage{store: s, id: id, seed: maphash.MakeSeed(), conn: conn, state: stageState{Columns: columns},
+	st := &Stage{store: s, id: id, seed: maphash.MakeSeed(), conn: conn,
 		full: make(chan fullBuffer, 4), free: make(chan []byte, stageParts+8), sent: make(chan struct{})}
 	if err := conn.QueryRow(ctx, `SELECT 'purchase_line'::regtype::oid::bigint`).Scan(&st.lines); err != nil {
-		conn.Release()
+		releaseLease(conn, id)
 		return nil, fmt.Errorf("looking up a type: %w", err)
 	}
 	go st.send(ctx)
 	return st, nil
 }
+
+// Columns says what the rows have after key (the hash that they are spread by) and row (their number).
+func (st *Stage) Columns(columns []StageColumn) { st.state.Columns = columns }
 
 // lease takes a connection and the lock of an import on it; releaseLease gives both back.
 func (s *Store) lease(ctx context.Context, id campaigns.ID) (*pgxpool.Conn, error) {
