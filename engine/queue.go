@@ -83,7 +83,7 @@ func (e *Engine) cipher(ctx context.Context) (*offers.Cipher, error) {
 	if err != nil {
 		return nil, err
 	}
-	return offers.NewCipher(key), nil
+	return offers.NewCipher(key)
 }
 
 // A batch is one part of a run's audience on its way through the gates after the arms.
@@ -236,7 +236,7 @@ func (b *batch) walk(ctx context.Context, _ []int64) error {
 	}
 	codes := make(map[int64]string, len(withCode))
 	for i, p := range withCode {
-		codes[p.no] = b.cipher.Code(serials[i])
+		codes[p.no] = strings.ReplaceAll(b.cipher.Code(serials[i]), "-", "")
 	}
 	for _, p := range b.people {
 		if p.gate != "" {

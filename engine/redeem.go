@@ -157,7 +157,11 @@ func (p *pricing) best(r *Redeemed) (*pricedCoupon, error) {
 			r.NotApplied = append(r.NotApplied, NotApplied{Code: shown, Reason: "not a code that can be used"})
 			continue
 		}
-		priced := &pricedCoupon{coupon, discountOf(&coupon.Offer, r.Subtotal, p.digits)}
+		discount, err := discountOf(&coupon.Offer, r.Subtotal, p.digits)
+		if err != nil {
+			return nil, err
+		}
+		priced := &pricedCoupon{coupon, discount}
 		reason := coupon.CouponProblem(&coupon.Offer, p.known.CustomerNo, p.at)
 		if reason == "" && priced.discount == 0 {
 			reason = "there is nothing to take off"
@@ -190,7 +194,21 @@ func basketHash(order string, basket *campaigns.Basket, partial bool) []byte {
 	return sum[:]
 }
 
-// discountOf is what an offer takes off an order of so many minor units.
-func discountOf(o *campaigns.Offer, subtotal int64, digits int) int64 {
-	return 0
+// discountOf is what an offer takes off an order of so many minor units; its definition was checked when it was saved.
+func discountOf(o *campaigns.Offer, subtotal int64, digits int) (int64, error) {
+	effect := offers.Effect{Kind: offers.Kind(o.Effect.Kind)}
+	var err error
+	switch effect.Kind {
+	case offers.PercentOff:
+		effect.PercentHundredths, err = campaigns.ParseMoney(string(o.Effect.Value), 2)
+	case offers.AmountOff:
+		effect.AmountMinor, err = campaigns.ParseMoney(string(o.Effect.Value), digits)
+	}
+	if err == nil && o.Effect.Max != "" {
+		effect.MaxMinor, err = campaigns.ParseMoney(string(o.Effect.Max), digits)
+	}
+	if err != nil {
+		return 0, err
+	}
+	return effect.Discount(subtotal, subtotal), nil
 }

@@ -38,7 +38,7 @@ func (e *Engine) sendLoop(ctx context.Context) {
 		}
 		for _, c := range channels {
 			for ; workers[c.ID] < connections(&c); workers[c.ID]++ {
-				running.Go(func() { e.work(ctx, c.ID, workers[c.ID]) })
+				running.Go(func() { e.work(ctx, c.ID) })
 			}
 		}
 		select {
@@ -75,7 +75,7 @@ func readSettings(c *campaigns.Channel) (channel.Settings, error) {
 }
 
 // work is one worker: it sends whatever its channel has due, and waits when there is nothing.
-func (e *Engine) work(ctx context.Context, channelID string, _ int) {
+func (e *Engine) work(ctx context.Context, channelID string) {
 	w := &worker{engine: e, channelID: channelID}
 	defer w.close()
 	ticker := time.NewTicker(500 * time.Millisecond)
@@ -228,12 +228,12 @@ func (w *worker) batch(ctx context.Context, lane int16) (int, error) {
 	limit, cancel := context.WithTimeout(ctx, Lease-leaseMargin)
 	defer cancel()
 	var claimed []campaigns.Message
-	var suppressed map[string]bool
+	var withdrawn map[campaigns.ID]string
 	err := e.store.Update(ctx, func(tx *store.Tx) (err error) {
 		if claimed, err = tx.ClaimMessages(ctx, w.channelID, lane, e.node, tx.Now.Add(Lease), w.size); err != nil {
 			return err
 		}
-		suppressed, err = e.suppressedAmong(ctx, tx, claimed)
+		withdrawn, err = e.withdrawn(ctx, tx, claimed)
 		return err
 	})
 	if err != nil || len(claimed) == 0 {
@@ -246,7 +246,7 @@ func (w *worker) batch(ctx context.Context, lane int16) (int, error) {
 			results[i] = store.Result{Message: claimed[i], Detail: "not tried: the node was stopping or ran out of time", RetryAt: e.store.Now()}
 			continue
 		}
-		results[i] = w.one(limit, &claimed[i], suppressed[claimed[i].Address])
+		results[i] = w.one(limit, &claimed[i], withdrawn[claimed[i].ID])
 		tried++
 	}
 	return tried, w.record(ctx, lane, results)
@@ -270,12 +270,20 @@ func (w *worker) record(ctx context.Context, lane int16, results []store.Result)
 	}
 }
 
-// suppressedAmong says which addresses came onto the suppression list since they were queued.
-func (e *Engine) suppressedAmong(ctx context.Context, tx *store.Tx, messages []campaigns.Message) (map[string]bool, error) {
-	found := map[string]bool{}
+// withdrawn says which of the messages must no longer be sent, and why: the address came onto the suppression list, or
+// its owner withdrew consent, since they were queued.
+func (e *Engine) withdrawn(ctx context.Context, tx *store.Tx, messages []campaigns.Message) (map[campaigns.ID]string, error) {
+	reasons := map[campaigns.ID]string{}
+	refused, err := tx.WithoutConsent(ctx, messages)
+	if err != nil {
+		return nil, err
+	}
+	for id := range refused {
+		reasons[id] = "consent was withdrawn"
+	}
 	for _, kind := range []string{campaigns.Email, campaigns.SMS} {
 		var hashes [][]byte
-		address := map[string]string{}
+		byHash := map[string][]campaigns.ID{}
 		for _, m := range messages {
 			if m.Channel != kind {
 				continue
@@ -285,7 +293,7 @@ func (e *Engine) suppressedAmong(ctx context.Context, tx *store.Tx, messages []c
 				return nil, err
 			}
 			hashes = append(hashes, hash)
-			address[string(hash)] = m.Address
+			byHash[string(hash)] = append(byHash[string(hash)], m.ID)
 		}
 		if len(hashes) == 0 {
 			continue
@@ -295,19 +303,21 @@ func (e *Engine) suppressedAmong(ctx context.Context, tx *store.Tx, messages []c
 			return nil, err
 		}
 		for hash := range listed {
-			found[address[hash]] = true
+			for _, id := range byHash[hash] {
+				reasons[id] = "the address came onto the suppression list"
+			}
 		}
 	}
-	return found, nil
+	return reasons, nil
 }
 
 // one renders and sends a message. A fault in it is its own: it never stops the batch.
-func (w *worker) one(ctx context.Context, m *campaigns.Message, suppressed bool) store.Result {
+func (w *worker) one(ctx context.Context, m *campaigns.Message, withdrawn string) store.Result {
 	e := w.engine
 	now := e.store.Now()
 	switch {
-	case suppressed:
-		return store.Result{Message: *m, Status: campaigns.MessageCancelled, Detail: "the address came onto the suppression list"}
+	case withdrawn != "":
+		return store.Result{Message: *m, Status: campaigns.MessageCancelled, Detail: withdrawn}
 	case now.After(m.QueuedAt.Add(time.Duration(validDefault))):
 		return store.Result{Message: *m, Status: campaigns.MessageExpired, Detail: "its useful time was over"}
 	}

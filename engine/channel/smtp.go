@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	timeout     = 30 * time.Second // for dialling, and for one message from MAIL to the answer after its content
+	timeout     = 60 * time.Second // for dialling, and for one message from MAIL to the answer after its content
 	quitTimeout = 2 * time.Second
 	detailMax   = 300
 )
@@ -29,12 +29,13 @@ type email struct {
 	settings Settings
 	clock    func() time.Time
 	client   *mail.Client
+	tls      *tls.Config  // also of starttls
 	dialled  net.Conn     // the last connection, which the library leaves open when its greeting fails
 	session  *smtp.Client // nil: none
 }
 
 func openSMTP(s Settings, clock func() time.Time) (*email, error) {
-	e := &email{settings: s, clock: clock}
+	e := &email{settings: s, clock: clock, tls: &tls.Config{ServerName: s.Host, MinVersion: tls.VersionTLS12}}
 	policy, port := mail.NoTLS, 25
 	switch s.TLS {
 	case "starttls", "":
@@ -46,7 +47,8 @@ func openSMTP(s Settings, clock func() time.Time) (*email, error) {
 		port = s.Port
 	}
 	options := []mail.Option{
-		mail.WithPort(port), mail.WithTimeout(timeout), mail.WithTLSPolicy(policy), mail.WithDialContextFunc(e.connect),
+		mail.WithPort(port), mail.WithTimeout(timeout), mail.WithTLSPolicy(policy), mail.WithTLSConfig(e.tls),
+		mail.WithDialContextFunc(e.connect),
 		mail.WithoutNoop(), // a dead session shows at MAIL, without a round trip for each living one
 		mail.WithoutRset(), // after an accepted message the session is at its start anyway
 	}
@@ -65,7 +67,7 @@ func openSMTP(s Settings, clock func() time.Time) (*email, error) {
 func (e *email) connect(ctx context.Context, network, address string) (conn net.Conn, err error) {
 	dialer := net.Dialer{}
 	if e.settings.TLS == "tls" {
-		secure := tls.Dialer{NetDialer: &dialer, Config: &tls.Config{ServerName: e.settings.Host, MinVersion: tls.VersionTLS12}}
+		secure := tls.Dialer{NetDialer: &dialer, Config: e.tls}
 		conn, err = secure.DialContext(ctx, network, address)
 	} else {
 		conn, err = dialer.DialContext(ctx, network, address)

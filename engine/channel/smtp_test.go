@@ -2,10 +2,13 @@ package channel
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"io"
 	"mime"
 	"mime/multipart"
 	"net"
+	"net/http/httptest"
 	"net/mail"
 	"strings"
 	"sync/atomic"
@@ -333,6 +336,36 @@ func TestAServerWithoutTLSIsRefusedWhereTLSIsAsked(t *testing.T) {
 		if got := sender(t, settings).Send(t.Context(), message("a")); got.Status != Temporary || len(p.received()) != 0 {
 			t.Errorf("%s: %+v", mode, got)
 		}
+	}
+}
+
+func TestTLSSendsToATrustedServerAndToNoOther(t *testing.T) {
+	trusted := httptest.NewTLSServer(nil) // for its certificate, which is good for 127.0.0.1
+	defer trusted.Close()
+	roots := x509.NewCertPool()
+	roots.AddCert(trusted.Certificate())
+	secured := &tls.Config{Certificates: trusted.TLS.Certificates}
+	p := open(t, "127.0.0.1:0", func(s *smtp.Server) { s.TLSConfig = secured })
+	p.order(orders{password: "right"})
+	outer, err := tls.Listen("tcp", "127.0.0.1:0", secured)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { _ = p.server.Serve(outer) }()
+	for mode, port := range map[string]int{"starttls": p.settings().Port, "tls": outer.Addr().(*net.TCPAddr).Port} {
+		settings := p.settings()
+		settings.TLS, settings.Port, settings.Username, settings.Password = mode, port, "shop", "right"
+		if got := sender(t, settings).Send(t.Context(), message("a")); got.Status != Temporary || !strings.Contains(got.Detail, "certificate") {
+			t.Errorf("%s without trust: %+v", mode, got)
+		}
+		s := sender(t, settings)
+		s.(*email).tls.RootCAs = roots
+		if got := s.Send(t.Context(), message("a")); got.Status != Sent {
+			t.Errorf("%s: %+v", mode, got)
+		}
+	}
+	if got := len(p.received()); got != 2 {
+		t.Errorf("%d messages", got)
 	}
 }
 
