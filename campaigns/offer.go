@@ -81,8 +81,8 @@ func (d *OfferDefinition) Check(digits int) error {
 	checks.Require(d.Effect.Scope == "" || d.Effect.Scope == "order", "effect.scope", "%q should be order", d.Effect.Scope)
 	switch d.Effect.Kind {
 	case "percent_off":
-		percent, err := ParseMoney(string(d.Effect.Value), 4)
-		checks.Require(err == nil && percent > 0 && percent <= 100_0000, "effect.value", "%q should be a percentage above 0 and at most 100, with at most 4 decimals", d.Effect.Value)
+		percent, err := ParseMoney(string(d.Effect.Value), 2)
+		checks.Require(err == nil && percent > 0 && percent <= 100_00, "effect.value", "%q should be a percentage above 0 and at most 100, with at most 2 decimals", d.Effect.Value)
 	case "amount_off":
 		amount, err := ParseMoney(string(d.Effect.Value), digits)
 		checks.Require(err == nil && amount > 0 && amount <= AmountMax, "effect.value", "%q should be an amount of money above 0 with at most %d decimals", d.Effect.Value, digits)

@@ -5,7 +5,6 @@ import (
 	"compress/gzip"
 	"context"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -15,8 +14,6 @@ import (
 	"beckon/campaigns/store/storetest"
 	"beckon/engine"
 )
-
-func TestMain(m *testing.M) { os.Exit(storetest.Main(m)) }
 
 // shop is a fresh store whose clock stands on 21 November 2026.
 func shop(t testing.TB) *store.Store {

@@ -62,11 +62,16 @@ func (b *budget) spend(work int) error {
 // MissingError says that a template prints a value which the customer lacks (absent, nil or empty), without a default.
 type MissingError struct{ Variable string }
 
+// Error names the variable.
 func (e *MissingError) Error() string {
 	return "there is no value for " + e.Variable + ", and the template has no default for it"
 }
 
-func lacking(value any) bool { return value == nil || value == "" }
+// lacking compares with an empty string only, so that values of every type may be asked.
+func lacking(value any) bool {
+	text, ok := value.(string)
+	return value == nil || ok && text == ""
+}
 
 // newEngine makes the engine of one part. Loading other templates is taken out: a template is one file.
 func newEngine(html bool) *liquid.Engine {
@@ -95,6 +100,12 @@ func newEngine(html bool) *liquid.Engine {
 		return value, nil
 	})
 	e.RegisterFilter("beckon_bounded", func(value any, b *budget) (any, error) { return value, b.spend(weight(value)) })
+	e.RegisterFilter("beckon_list", func(value any) any {
+		if lacking(value) {
+			return []any{}
+		}
+		return value
+	})
 	e.RegisterTag("beckon_step", func(ctx render.Context) (string, error) {
 		return "", ctx.Get("beckon_budget").(*budget).step()
 	})

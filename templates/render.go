@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -26,8 +27,8 @@ import (
 func (t *Template) Render(vars map[string]any) (Parts, error) {
 	bound := t.bind(vars)
 	out := Parts{}
-	for name, p := range t.parts {
-		text, err := p.render(name, bound)
+	for _, name := range slices.Sorted(maps.Keys(t.parts)) { // in one order, so that the same failure comes first each time
+		text, err := t.parts[name].render(name, bound)
 		if err != nil {
 			return nil, err
 		}

@@ -19,6 +19,9 @@ func (s *scan) tag(token parser.Token) {
 	case "elsif", "when":
 		s.condition(token)
 	case "else":
+		if token.Args != "" {
+			s.problem("a second condition is written: {% elsif … %}", "else has no condition")
+		}
 		s.out.WriteString(token.Source)
 	case "endif", "endunless", "endcase", "endfor":
 		s.close(strings.TrimPrefix(token.Name, "end"))
@@ -95,72 +98,80 @@ func (s *scan) condition(token parser.Token) {
 
 // loop checks for x in list, with limit, offset and reversed, and lets every turn be counted.
 func (s *scan) loop(token parser.Token) {
-	variable, err := s.loopHead(token.Args)
+	variable, head, err := s.loopHead(token.Args)
 	if err != nil {
 		s.problem("", "%s", err)
 	} else {
 		s.reserved(variable)
 	}
 	s.blocks = append(s.blocks, block{name: "for", variable: variable})
-	s.out.WriteString(token.Source + "{% beckon_step %}")
+	s.write(token, "{%", "for "+head, "%}")
+	s.out.WriteString("{% beckon_step %}")
 }
 
-func (s *scan) loopHead(args string) (variable string, err error) {
+// loopHead also writes the head anew, with beckon_list behind a list that may be lacking: without it the engine would leave
+// out the else of the loop.
+func (s *scan) loopHead(args string) (variable, head string, err error) {
 	lexemes, err := lex(args)
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	r := reader{rest: lexemes}
 	name := r.next()
 	if name.kind != kindName || !r.accept("in") {
-		return "", fmt.Errorf("a loop is written: for name in list")
+		return "", "", fmt.Errorf("a loop is written: for name in list")
 	}
-	if err := s.loopList(&r); err != nil {
-		return "", err
+	list, err := s.loopList(&r)
+	if err != nil {
+		return "", "", err
 	}
+	head = name.text + " in " + list
 	for r.peek().text != "" {
 		switch modifier := r.next(); {
 		case modifier == lexeme{kindName, "reversed"}:
+			head += " reversed"
 		case modifier == lexeme{kindKeyword, "limit"}, modifier == lexeme{kindKeyword, "offset"}:
 			o, err := r.operand()
 			if err != nil {
-				return "", err
+				return "", "", err
 			}
 			s.use(o)
+			head += " " + modifier.text + ": " + o.text
 		case modifier == lexeme{kindSymbol, "|"}:
-			return "", fmt.Errorf("a loop has no filters: assign the filtered list first")
+			return "", "", fmt.Errorf("a loop has no filters: assign the filtered list first")
 		default:
-			return "", fmt.Errorf("%q means nothing in a loop", modifier.text)
+			return "", "", fmt.Errorf("%q means nothing in a loop", modifier.text)
 		}
 	}
-	return name.text, nil
+	return name.text, head, nil
 }
 
-func (s *scan) loopList(r *reader) error {
+func (s *scan) loopList(r *reader) (string, error) {
 	if !r.accept("(") {
 		o, err := r.operand()
-		if err == nil {
-			s.use(o)
+		if err != nil {
+			return "", err
 		}
-		return err
+		s.use(o)
+		return o.text + " | beckon_list", nil
 	}
 	from, err := r.operand()
 	if err != nil {
-		return err
+		return "", err
 	}
 	if !r.accept("..") {
-		return fmt.Errorf("a range is written: (1..3)")
+		return "", fmt.Errorf("a range is written: (1..3)")
 	}
 	to, err := r.operand()
 	if err != nil {
-		return err
+		return "", err
 	}
 	if !r.accept(")") {
-		return fmt.Errorf("a range is written: (1..3)")
+		return "", fmt.Errorf("a range is written: (1..3)")
 	}
 	s.use(from)
 	s.use(to)
-	return nil
+	return "(" + from.text + ".." + to.text + ")", nil
 }
 
 func (s *scan) assign(token parser.Token) {

@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -23,8 +25,19 @@ type AuditEntry struct {
 
 // Audit writes one line of the log. before and after are kept as JSON and may be nil.
 func (tx *Tx) Audit(ctx context.Context, actor, action, subject, id string, before, after any) error {
+	states := make([]json.RawMessage, 2)
+	for i, state := range []any{before, after} {
+		if state == nil {
+			continue
+		}
+		text, err := json.Marshal(state)
+		if err != nil {
+			return fmt.Errorf("writing the audit log: %w", err)
+		}
+		states[i] = text
+	}
 	_, err := tx.exec(ctx, "writing the audit log", `INSERT INTO audit (id, at, actor, action, subject, subject_id, before, after)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`, campaigns.NewID(tx.Now), tx.Now, actor, action, subject, id, before, after)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`, campaigns.NewID(tx.Now), tx.Now, actor, action, subject, id, states[0], states[1])
 	return err
 }
 

@@ -2,8 +2,10 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -63,7 +65,7 @@ func (tx *Tx) ClaimMessages(ctx context.Context, channel string, lane int16, own
 			UPDATE outbox SET sending_at = $3, owner = $4, attempts = attempts + 1
 			WHERE lane = $1 AND message_id = ANY($2) AND sending_at IS NULL RETURNING message_id, no, attempts)
 		SELECT m.id, m.no, '', m.campaign_id, m.run_id, m.version, m.variant, m.ghost, m.channel, m.channel_id, m.template_id, m.template_revision,
-			coalesce(m.address, ''), m.vars, coalesce(m.code, ''), m.status, marked.attempts, '', m.history, m.content_hash, m.content, m.queued_at, m.finished_at
+			coalesce(m.address, ''), m.vars, coalesce(m.code, ''), m.status, marked.attempts, '', m.history, m.content_hash, m.content, m.queued_at, m.not_after, m.finished_at
 		FROM marked JOIN unnest($2::uuid[], $5::timestamptz[]) AS at(id, queued_at) ON at.id = marked.message_id
 		JOIN messages m ON m.no = marked.no AND m.queued_at = at.queued_at AND m.id = marked.message_id`, scanMessage, lane, ids, tx.Now, owner, months)
 }
@@ -76,29 +78,74 @@ type Result struct {
 	RetryAt time.Time
 }
 
-// FinishMessages records results: a final one ends the message and leaves the outbox, a temporary one waits for RetryAt. A
-// message that was given up as unknown meanwhile takes its real outcome.
+// FinishMessages records results in two statements: a final one ends the message and leaves the outbox, a temporary one
+// waits for RetryAt. A message that was given up as unknown meanwhile takes its real outcome.
 func (tx *Tx) FinishMessages(ctx context.Context, lane int16, owner campaigns.ID, results []Result) error {
+	f := newFinish(tx.Now, results)
 	batch := &pgx.Batch{}
-	for i := range results {
-		r := &results[i]
-		m := &r.Message
-		if !r.RetryAt.IsZero() {
-			batch.Queue(`UPDATE outbox SET sending_at = NULL, owner = NULL, due_at = $3 WHERE lane = $1 AND message_id = $2 AND owner = $4`, lane, m.ID, r.RetryAt, owner)
-			batch.Queue(`UPDATE messages SET attempts = $4, history = history || $5::jsonb WHERE no = $1 AND queued_at = $2 AND id = $3`,
-				m.No, m.QueuedAt, m.ID, m.Attempts, steps(tx.Now, "queued", fmt.Sprintf("attempt %d: %s; next at %s", m.Attempts, r.Detail, r.RetryAt.UTC().Format(time.RFC3339))))
-			continue
-		}
-		batch.Queue(`DELETE FROM outbox WHERE lane = $1 AND message_id = $2 AND (owner = $3 OR owner IS NULL)`, lane, m.ID, owner)
-		batch.Queue(`UPDATE messages SET status = $4, attempts = $5, provider_id = $6, content_hash = $7, content = $8, finished_at = $9, history = history || $10::jsonb
-			WHERE no = $1 AND queued_at = $2 AND id = $3 AND status IN ('queued', 'unknown')`, m.No, m.QueuedAt, m.ID, string(r.Status), m.Attempts,
-			nullText(m.ProviderID), m.ContentHash, m.Content, tx.Now, steps(tx.Now, r.Status, r.Detail))
-		batch.Queue(`INSERT INTO changes (xid, no, kind) VALUES (pg_current_xact_id(), $1, $2)`, m.No, changedMessages)
+	batch.Queue(`DELETE FROM outbox WHERE lane = $1 AND message_id = ANY($2) AND owner = $3`, lane, f.final, owner)
+	if len(f.again) > 0 {
+		batch.Queue(`UPDATE outbox o SET sending_at = NULL, owner = NULL, due_at = r.due FROM unnest($2::uuid[], $3::timestamptz[]) AS r(id, due)
+			WHERE o.lane = $1 AND o.message_id = r.id AND o.owner = $4`, lane, f.again, f.due, owner)
 	}
+	batch.Queue(`WITH done AS (
+			UPDATE messages m SET status = r.status, attempts = r.attempts, provider_id = NULLIF(r.provider, ''), content_hash = r.hash, content = r.content::jsonb,
+				finished_at = CASE WHEN r.status <> 'queued' THEN $1::timestamptz END, history = m.history || r.step::jsonb
+			FROM unnest($2::bigint[], $3::timestamptz[], $4::uuid[], $5::text[], $6::smallint[], $7::text[], $8::bytea[], $9::text[], $10::text[])
+				AS r(no, queued_at, id, status, attempts, provider, hash, content, step)
+			WHERE m.no = r.no AND m.queued_at = r.queued_at AND m.id = r.id AND m.status IN ('queued', 'unknown') RETURNING m.no)
+		INSERT INTO changes (xid, no, kind) SELECT pg_current_xact_id(), no, $11 FROM done`,
+		tx.Now, f.nos, f.queued, f.ids, f.statuses, f.attempts, f.providers, f.hashes, f.contents, f.steps, changedMessages)
 	if err := tx.tx.SendBatch(ctx, batch).Close(); err != nil {
 		return fmt.Errorf("recording outcomes: %w", err)
 	}
 	return nil
+}
+
+// finish is results by column, as unnest takes them.
+type finish struct {
+	final, again        []campaigns.ID
+	due, queued         []time.Time
+	nos                 []int64
+	ids                 []campaigns.ID
+	attempts            []int16
+	statuses, providers []string
+	hashes              [][]byte
+	contents            []*string
+	steps               []string
+}
+
+func newFinish(now time.Time, results []Result) *finish {
+	f := &finish{}
+	for i := range results {
+		r := &results[i]
+		m := &r.Message
+		status, detail := r.Status, r.Detail
+		if r.RetryAt.IsZero() {
+			f.final = append(f.final, m.ID)
+		} else {
+			status, detail = campaigns.MessageQueued, fmt.Sprintf("attempt %d: %s; next at %s", m.Attempts, r.Detail, r.RetryAt.UTC().Format(time.RFC3339))
+			f.again, f.due = append(f.again, m.ID), append(f.due, r.RetryAt)
+		}
+		step := campaigns.Change{At: now.Truncate(time.Second), Status: status, Detail: strings.ToValidUTF8(strings.ReplaceAll(detail, "\x00", ""), "\uFFFD")}
+		f.nos, f.queued, f.ids = append(f.nos, m.No), append(f.queued, m.QueuedAt), append(f.ids, m.ID)
+		f.statuses, f.attempts, f.providers = append(f.statuses, string(status)), append(f.attempts, int16(m.Attempts)), append(f.providers, m.ProviderID)
+		f.hashes, f.contents, f.steps = append(f.hashes, m.ContentHash), append(f.contents, jsonText(m.Content)), append(f.steps, *jsonText(step))
+	}
+	return f
+}
+
+// jsonText is a value as JSON; nil for an absent map.
+func jsonText(value any) *string {
+	if parts, is := value.(map[string]string); is && parts == nil {
+		return nil
+	}
+	encoded, err := json.Marshal(value)
+	if err != nil {
+		return nil // plain maps and structs of text always encode
+	}
+	text := string(encoded)
+	return &text
 }
 
 // LoseMessages makes unknown what a dead node was sending: marked rows of lanes whose lease is over. It gives how many.
@@ -111,8 +158,4 @@ func (tx *Tx) LoseMessages(ctx context.Context) (int64, error) {
 			jsonb_build_object('at', lost.sending_at, 'status', 'sending'),
 			jsonb_build_object('at', $1::timestamptz, 'status', 'unknown', 'detail', 'the node that was sending it died before it recorded an answer'))
 		FROM lost WHERE m.id = lost.message_id AND m.no = lost.no AND m.status = 'queued'`, tx.Now)
-}
-
-func steps(at time.Time, status campaigns.MessageStatus, detail string) []campaigns.Change {
-	return []campaigns.Change{{At: at.Truncate(time.Second), Status: status, Detail: detail}}
 }

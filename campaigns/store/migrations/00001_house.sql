@@ -169,6 +169,7 @@ CREATE TABLE purchases (
     refunded bigint NOT NULL DEFAULT 0,
     void boolean NOT NULL DEFAULT false,
     lines purchase_line[] NOT NULL,
+    net_lines purchase_line[],
     coupon_codes text[],
     PRIMARY KEY (no, order_id)
 );
@@ -302,6 +303,7 @@ CREATE TABLE messages (
     history jsonb NOT NULL,
     content_hash bytea,
     content jsonb,
+    not_after timestamptz NOT NULL,
     finished_at timestamptz,
     PRIMARY KEY (no, queued_at, id)
 ) PARTITION BY RANGE (queued_at);

@@ -1,0 +1,106 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"math/big"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"beckon/campaigns"
+)
+
+// ArmSums are the exact sums of one metric over one arm, of customers whose window has ended. Money is minor units.
+type ArmSums struct {
+	Arm        string
+	Assigned   int64
+	Due        int64
+	Immature   int64
+	Sum        *big.Float
+	SumSquares *big.Float
+}
+
+// outcome is what a metric adds up per customer: rows of the table that fall into the window, and their value.
+func outcome(of string) (table, value, condition string, args []any, err error) {
+	if event, is := strings.CutPrefix(of, "event:"); is {
+		return "events", "1", "o.name = $5", []any{event}, nil
+	}
+	switch of {
+	case "purchase":
+		return "purchases", "1", "NOT o.void AND $5::text IS NULL", []any{nil}, nil
+	case "revenue":
+		return "purchases", "o.amount - o.refunded", "$5::text IS NULL", []any{nil}, nil
+	case "redemption":
+		return "redemption_offers", "1", "o.campaign_id = $1 AND o.reversed_at IS NULL AND $5::text IS NULL", []any{nil}, nil
+	}
+	return "", "", "", nil, fmt.Errorf("there is no metric of %q", of)
+}
+
+// ReportSums works out a metric for all arms of a campaign: customers whose window [due, due + window) has ended by now,
+// everybody counted, zeros included. A rate counts who has any.
+func (tx *Tx) ReportSums(ctx context.Context, campaign campaigns.ID, metric campaigns.Metric, window time.Duration) ([]ArmSums, error) {
+	table, value, condition, args, err := outcome(metric.Of)
+	if err != nil {
+		return nil, err
+	}
+	of := "coalesce(y.total, 0)"
+	if metric.Kind == "rate" {
+		of = "(coalesce(y.total, 0) > 0)::int"
+		if metric.Of != "revenue" {
+			of = "(y.total IS NOT NULL)::int"
+		}
+	}
+	sql := fmt.Sprintf(`WITH due AS MATERIALIZED (
+			SELECT no, period, arm, due_at FROM arms WHERE campaign_id = $1),
+		y AS (
+			SELECT a.no, a.period, sum(%s)::numeric AS total FROM due a JOIN %s o ON o.no = a.no AND o.at >= a.due_at AND o.at < a.due_at + $2::interval
+			WHERE a.due_at + $2::interval <= $3 AND o.at <= $4 AND %s GROUP BY a.no, a.period)
+		SELECT a.arm, count(*), count(a.due_at), count(*) FILTER (WHERE a.due_at + $2::interval > $3),
+			coalesce(sum(%[4]s) FILTER (WHERE a.due_at + $2::interval <= $3), 0)::numeric,
+			coalesce(sum(%[4]s * %[4]s) FILTER (WHERE a.due_at + $2::interval <= $3), 0)::numeric
+		FROM due a LEFT JOIN y ON y.no = a.no AND y.period = a.period GROUP BY a.arm ORDER BY a.arm`, value, table, condition, of)
+	return many(ctx, tx, "report sums", sql, func(row pgx.CollectableRow) (ArmSums, error) {
+		var s ArmSums
+		var sum, squares pgtype.Numeric
+		err := row.Scan(&s.Arm, &s.Assigned, &s.Due, &s.Immature, &sum, &squares)
+		s.Sum, s.SumSquares = exact(sum), exact(squares)
+		return s, err
+	}, append([]any{campaign, window, tx.Now, tx.Now}, args...)...)
+}
+
+// exact reads a numeric with 200 bits, more than any sum of squares needs.
+func exact(n pgtype.Numeric) *big.Float {
+	if !n.Valid || n.Int == nil {
+		return new(big.Float)
+	}
+	text := n.Int.String() + fmt.Sprintf("e%d", n.Exp)
+	f, _, err := big.ParseFloat(text, 10, 200, big.ToNearestEven)
+	if err != nil {
+		return new(big.Float)
+	}
+	return f
+}
+
+// CampaignRedemptions counts a campaign's redemptions that stand, and the discounts that were given.
+func (tx *Tx) CampaignRedemptions(ctx context.Context, campaign campaigns.ID) (n, discount int64, err error) {
+	err = tx.tx.QueryRow(ctx, `SELECT count(*), coalesce(sum(discount), 0)::bigint FROM redemption_offers
+		WHERE campaign_id = $1 AND reversed_at IS NULL`, campaign).Scan(&n, &discount)
+	if err != nil {
+		return 0, 0, fmt.Errorf("counting redemptions: %w", err)
+	}
+	return n, discount, nil
+}
+
+// CampaignDelivery counts a campaign's messages by status, ghosts apart.
+func (tx *Tx) CampaignDelivery(ctx context.Context, campaign campaigns.ID) (map[string]int64, error) {
+	counts, err := many(ctx, tx, "delivery", `SELECT m.status, count(*) FROM messages m JOIN runs r ON r.id = m.run_id
+		WHERE r.campaign_id = $1 GROUP BY m.status`, scanCount, campaign)
+	delivery := make(map[string]int64, len(counts))
+	for _, c := range counts {
+		delivery[c.name] = c.n
+	}
+	return delivery, err
+}

@@ -1,0 +1,116 @@
+package audience
+
+import (
+	"context"
+	"slices"
+
+	"beckon/campaigns/store"
+	"beckon/engine/rules"
+)
+
+// SpanSize is how many customer numbers are read at a time.
+const SpanSize = 8192
+
+// Needs are the stored columns and histories that a reader of records wants.
+type Needs struct {
+	Columns   []string
+	Histories []string
+}
+
+// With adds what a rule or a value expression reads.
+func (n Needs) With(columns, histories []string) Needs {
+	n.Columns = union(n.Columns, columns)
+	n.Histories = union(n.Histories, histories)
+	return n
+}
+
+// Each gives the record of every customer of a span in order of no, as of an instant. The record is reused: what is to be
+// kept must be copied. Byte columns (address hashes) come as []byte.
+func Each(ctx context.Context, tx *store.Tx, span store.Span, needs Needs, at rules.Instant, each func(no int64, record rules.Record) error) error {
+	lists := make(map[string]map[int64][]rules.Record, len(needs.Histories))
+	for _, name := range needs.Histories {
+		rows, err := histories(ctx, tx, span, name, at)
+		if err != nil {
+			return err
+		}
+		lists[name] = rows
+	}
+	record := make(rules.Record, len(needs.Columns)+len(needs.Histories))
+	return tx.EachCustomer(ctx, span, needs.Columns, func(no int64, values []any) error {
+		for i, name := range needs.Columns {
+			record[name] = ruleValue(values[i])
+		}
+		for name, rows := range lists {
+			record[name] = rows[no]
+		}
+		return each(no, record)
+	})
+}
+
+// Count is how many customers match a rule, and how many there are.
+func Count(ctx context.Context, tx *store.Tx, rule *rules.Rule, at rules.Instant) (matching, total int64, err error) {
+	err = EachMatch(ctx, tx, rule, Needs{}, at, func(int64, rules.Record) error {
+		matching++
+		return nil
+	}, func(scanned int64) error {
+		total = scanned
+		return nil
+	})
+	return matching, total, err
+}
+
+// EachMatch gives the records of all customers who match a rule, in order of no, with what else is needed; progress is
+// called after every span with the number of customers looked at so far.
+func EachMatch(ctx context.Context, tx *store.Tx, rule *rules.Rule, also Needs, at rules.Instant,
+	each func(no int64, record rules.Record) error, progress func(scanned int64) error) error {
+	end, _, err := tx.CustomerSpan(ctx)
+	if err != nil {
+		return err
+	}
+	needs := also.With(rule.Columns(), rule.Histories())
+	scanned := int64(0)
+	for from := int64(0); from < end; from += SpanSize {
+		err := Each(ctx, tx, store.Span{From: from, To: from + SpanSize}, needs, at, func(no int64, record rules.Record) error {
+			scanned++
+			if !rule.Matches(record, at) {
+				return nil
+			}
+			return each(no, record)
+		})
+		if err != nil {
+			return err
+		}
+		if err := progress(scanned); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func histories(ctx context.Context, tx *store.Tx, span store.Span, name string, at rules.Instant) (map[int64][]rules.Record, error) {
+	fields := store.HistoryFields(name)
+	rows := map[int64][]rules.Record{}
+	err := tx.EachRow(ctx, span, name, at.Now, func(no int64, values []any) error {
+		row := make(rules.Record, len(fields))
+		for i, field := range fields {
+			row[field] = ruleValue(values[i])
+		}
+		rows[no] = append(rows[no], row)
+		return nil
+	})
+	return rows, err
+}
+
+// ruleValue turns the store's days into the rules' dates.
+func ruleValue(value any) any {
+	if days, is := value.(int32); is {
+		return rules.Date(days)
+	}
+	return value
+}
+
+func union(a, b []string) []string {
+	all := slices.Concat(a, b)
+	slices.Sort(all)
+	return slices.Compact(all)
+}

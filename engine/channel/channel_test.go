@@ -1,0 +1,110 @@
+package channel
+
+import (
+	"errors"
+	"math"
+	"strings"
+	"testing"
+
+	"beckon/campaigns"
+	"beckon/templates"
+
+	"pgregory.net/rapid"
+)
+
+func TestTheCatcherKeepsEverything(t *testing.T) {
+	s, err := Open("catcher", Settings{}, noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := s.Send(t.Context(), Message{ID: "a", To: "+4917012345678", Parts: templates.Parts{"text": "hi"}})
+	if got.Status != Sent || !got.Keep || got.ProviderID != "a" || s.Close() != nil {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestSettingsAreCheckedByField(t *testing.T) {
+	good := Settings{Host: "mail.example.com", Port: 587, TLS: "starttls", From: "shop@example.com"}
+	cases := map[string]struct {
+		kind   string
+		change func(s *Settings)
+		field  string
+	}{
+		"all well":                 {"smtp", func(*Settings) {}, ""},
+		"nothing for the catcher":  {"catcher", func(s *Settings) { *s = Settings{} }, ""},
+		"an unknown kind":          {"pigeon", func(*Settings) {}, "kind"},
+		"no host":                  {"smtp", func(s *Settings) { s.Host = "" }, "settings.host"},
+		"a host of two words":      {"smtp", func(s *Settings) { s.Host = "a b" }, "settings.host"},
+		"a port too high":          {"smtp", func(s *Settings) { s.Port = 65536 }, "settings.port"},
+		"some TLS":                 {"smtp", func(s *Settings) { s.TLS = "maybe" }, "settings.tls"},
+		"a password of nobody":     {"smtp", func(s *Settings) { s.Password = "x" }, "settings.username"},
+		"no sender":                {"smtp", func(s *Settings) { s.From = "" }, "settings.from"},
+		"a sender with its name":   {"smtp", func(s *Settings) { s.From = "Shop <shop@example.com>" }, "settings.from"},
+		"a name with a line break": {"smtp", func(s *Settings) { s.FromName = "a\r\nBcc: b" }, "settings.from_name"},
+		"too many connections":     {"smtp", func(s *Settings) { s.Connections = 101 }, "settings.connections"},
+		"a rate of no number":      {"smtp", func(s *Settings) { s.RatePerSecond = math.NaN() }, "settings.rate_per_second"},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			s := good
+			c.change(&s)
+			opened, err := Open(c.kind, s, noon)
+			var e *campaigns.Error
+			switch {
+			case c.field == "":
+				if err != nil || opened == nil {
+					t.Error(err)
+				}
+			case !errors.As(err, &e) || e.Problems[0].Field != c.field || e.Problems[0].Message == "":
+				t.Errorf("%v, want a problem with %s", err, c.field)
+			}
+		})
+	}
+}
+
+func TestWhatCannotBeAMessageIsPermanentAndNeverDialled(t *testing.T) {
+	cases := map[string]struct {
+		change func(m *Message)
+		says   string
+	}{
+		"no address":             {func(m *Message) { m.To = "" }, "missing"},
+		"a display name":         {func(m *Message) { m.To = "Ann <ann@example.org>" }, "not an address"},
+		"two addresses":          {func(m *Message) { m.To = "ann@example.org, bob@example.org" }, "not an address"},
+		"a comment":              {func(m *Message) { m.To = "ann@example.org (Ann)" }, "not an address"},
+		"an injected header":     {func(m *Message) { m.To = "ann@example.org\r\nBcc: bob@example.org" }, "control"},
+		"bytes of no text":       {func(m *Message) { m.To = "ann\xff@example.org" }, "UTF-8"},
+		"no domain":              {func(m *Message) { m.To = "ann" }, "not an address"},
+		"a long local part":      {func(m *Message) { m.To = strings.Repeat("a", 65) + "@example.org" }, "too long"},
+		"an id with a bracket":   {func(m *Message) { m.ID = "a>" }, "id"},
+		"no id":                  {func(m *Message) { m.ID = "" }, "id"},
+		"nothing to say":         {func(m *Message) { m.Parts = templates.Parts{"subject": "s"} }, "neither text nor html"},
+		"a subject of two lines": {func(m *Message) { m.Parts["subject"] = "a\nBcc: b" }, "subject"},
+		"an address to nowhere":  {func(m *Message) { m.ListUnsubscribe = "javascript:alert(1)" }, "unsubscribing"},
+		"an address with an end": {func(m *Message) { m.ListUnsubscribe = "https://a.test/>,<mailto:x" }, "unsubscribing"},
+		"a header of ours":       {func(m *Message) { m.Headers = map[string]string{"BCC": "bob@example.org"} }, "itself"},
+		"a header with a colon":  {func(m *Message) { m.Headers = map[string]string{"X: a\r\nBcc": "b"} }, "name of a header"},
+		"a header of two lines":  {func(m *Message) { m.Headers = map[string]string{"X-A": "b\r\nBcc: c"} }, "control"},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			p := open(t, "127.0.0.1:0")
+			m := message("a")
+			c.change(&m)
+			if got := sender(t, p.settings()).Send(t.Context(), m); got.Status != Permanent || !strings.Contains(got.Detail, c.says) || p.sessionCount() != 0 {
+				t.Errorf("%+v", got)
+			}
+		})
+	}
+}
+
+func TestAnAcceptedAddressHoldsNoRoomForAnother(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		address := rapid.StringOf(rapid.RuneFrom([]rune("ab.@<>()\",;: \r\n\t\x00é\\"))).Draw(t, "address")
+		if checkAddress(address) != nil {
+			return
+		}
+		if strings.ContainsAny(address, "<>,; \r\n\t\x00\"") || strings.Count(address, "@") != 1 {
+			t.Fatalf("%q was accepted", address)
+		}
+	})
+}

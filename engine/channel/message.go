@@ -1,0 +1,102 @@
+package channel
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	netmail "net/mail"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/wneessen/go-mail"
+)
+
+// compose builds the e-mail, or says why the message cannot be one.
+func compose(s Settings, m Message, now time.Time) (*mail.Msg, error) {
+	if err := checkMessage(m); err != nil {
+		return nil, err
+	}
+	msg := mail.NewMsg(mail.WithNoDefaultUserAgent(), mail.WithBoundary(boundary(m)))
+	msg.FromMailAddress(&netmail.Address{Name: s.FromName, Address: s.From})
+	msg.ToMailAddress(&netmail.Address{Address: m.To})
+	msg.Subject(m.Parts["subject"])
+	msg.SetDateWithValue(now)
+	msg.SetMessageIDWithValue(messageID(s, m))
+	if m.ListUnsubscribe != "" {
+		msg.SetGenHeader(mail.HeaderListUnsubscribe, "<"+m.ListUnsubscribe+">")
+		msg.SetGenHeader(mail.HeaderListUnsubscribePost, "List-Unsubscribe=One-Click")
+	}
+	for name, value := range m.Headers {
+		msg.SetGenHeader(mail.Header(name), value)
+	}
+	text, html := m.Parts["text"], m.Parts["html"]
+	switch {
+	case text == "":
+		msg.SetBodyString(mail.TypeTextHTML, html)
+	case html == "":
+		msg.SetBodyString(mail.TypeTextPlain, text)
+	default:
+		msg.SetBodyString(mail.TypeTextPlain, text)
+		msg.AddAlternativeString(mail.TypeTextHTML, html)
+	}
+	return msg, nil
+}
+
+// boundary follows from what it divides: an attempt repeats the same bytes, and no text can hold its own hash.
+func boundary(m Message) string {
+	h := sha256.New()
+	for _, text := range []string{m.ID, m.Parts["text"], m.Parts["html"]} {
+		_, _ = fmt.Fprintf(h, "%d %s", len(text), text) // a hash never fails
+	}
+	return hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+// messageID is the same for every attempt at a message, so that a receiver who gets two can tell.
+func messageID(s Settings, m Message) string {
+	_, domain, _ := strings.Cut(s.From, "@")
+	return m.ID + "@" + domain
+}
+
+func checkMessage(m Message) error {
+	if err := checkAddress(m.To); err != nil {
+		return err
+	}
+	if m.ID == "" || len(m.ID) > 60 || strings.Trim(m.ID, idLetters) != "" {
+		return fmt.Errorf("the id %q is not up to 60 letters, digits, dots, dashes and underscores", m.ID)
+	}
+	if m.Parts["text"] == "" && m.Parts["html"] == "" {
+		return fmt.Errorf("the message has neither text nor html")
+	}
+	if !oneLine(m.Parts["subject"]) {
+		return fmt.Errorf("the subject holds control characters")
+	}
+	if m.ListUnsubscribe != "" {
+		u, err := url.Parse(m.ListUnsubscribe)
+		if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || strings.ContainsAny(m.ListUnsubscribe, "<> ,\"") || !oneLine(m.ListUnsubscribe) {
+			return fmt.Errorf("the address for unsubscribing is not an http or https address")
+		}
+	}
+	for name, value := range m.Headers {
+		if strings.Trim(name, idLetters) != "" || name == "" || strings.ContainsAny(name, "._") {
+			return fmt.Errorf("%q is not the name of a header", name)
+		}
+		if slices.Contains(ownHeaders(), strings.ToLower(name)) {
+			return fmt.Errorf("the header %s is written by the sender itself", name)
+		}
+		if !oneLine(value) {
+			return fmt.Errorf("the header %s holds control characters", name)
+		}
+	}
+	return nil
+}
+
+const idLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
+
+func ownHeaders() []string {
+	return []string{
+		"from", "to", "cc", "bcc", "sender", "subject", "date", "message-id", "mime-version", "content-type",
+		"content-transfer-encoding", "list-unsubscribe", "list-unsubscribe-post", "return-path",
+	}
+}

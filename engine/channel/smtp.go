@@ -1,0 +1,223 @@
+package channel
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/wneessen/go-mail"
+	"github.com/wneessen/go-mail/smtp"
+)
+
+const (
+	timeout     = 60 * time.Second // for dialling, and for one message from MAIL to the answer after its content
+	quitTimeout = 2 * time.Second
+	detailMax   = 300
+)
+
+// email sends over one SMTP session, which it opens with the first message and keeps.
+//
+// What is known when a session breaks follows from RFC 5321: a server accepts a message only after the line with the
+// single dot that ends its content. The library writes that line after everything else and then waits, so whatever fails
+// before it was not accepted, and only a lost answer to it is unknown. A session that broke within the content is cut off
+// and never ended politely: the next command would be preceded by the very dot that must not be sent.
+type email struct {
+	settings Settings
+	clock    func() time.Time
+	client   *mail.Client
+	tls      *tls.Config  // also of starttls
+	dialled  net.Conn     // the last connection, which the library leaves open when its greeting fails
+	session  *smtp.Client // nil: none
+	content  bytes.Buffer // of the message at hand
+}
+
+func openSMTP(s Settings, clock func() time.Time) (*email, error) {
+	e := &email{settings: s, clock: clock, tls: &tls.Config{ServerName: s.Host, MinVersion: tls.VersionTLS12}}
+	policy, port := mail.NoTLS, 25
+	switch s.TLS {
+	case "starttls", "":
+		policy, port = mail.TLSMandatory, 587
+	case "tls":
+		port = 465
+	}
+	if s.Port != 0 {
+		port = s.Port
+	}
+	options := []mail.Option{
+		mail.WithPort(port), mail.WithTimeout(timeout), mail.WithTLSPolicy(policy), mail.WithTLSConfig(e.tls),
+		mail.WithDialContextFunc(e.connect),
+		mail.WithoutNoop(), // a dead session shows at MAIL, without a round trip for each living one
+		mail.WithoutRset(), // after an accepted message the session is at its start anyway
+	}
+	if s.Username != "" {
+		options = append(options, mail.WithUsername(s.Username), mail.WithPassword(s.Password), mail.WithOpportunisticSMTPAuth(
+			mail.SMTPAuthSCRAMSHA256, mail.SMTPAuthSCRAMSHA1, mail.SMTPAuthCramMD5, mail.SMTPAuthPlain, mail.SMTPAuthLogin))
+	}
+	client, err := mail.NewClient(s.Host, options...)
+	if err != nil {
+		return nil, fmt.Errorf("preparing the SMTP client: %w", err)
+	}
+	e.client = client
+	return e, nil
+}
+
+func (e *email) connect(ctx context.Context, network, address string) (conn net.Conn, err error) {
+	dialer := net.Dialer{}
+	if e.settings.TLS == "tls" {
+		secure := tls.Dialer{NetDialer: &dialer, Config: e.tls}
+		conn, err = secure.DialContext(ctx, network, address)
+	} else {
+		conn, err = dialer.DialContext(ctx, network, address)
+	}
+	e.dialled = conn
+	return conn, err
+}
+
+// Send hands the message over. The context bounds the dialling; a handover that has begun is not interrupted, because its
+// outcome would be unknown, and ends by its own timeout. A session that turns out dead before the content is handed over
+// is opened anew once.
+func (e *email) Send(ctx context.Context, m Message) Outcome {
+	msg, err := compose(e.settings, m, e.clock())
+	if err != nil {
+		return Outcome{Status: Permanent, Detail: err.Error()}
+	}
+	reused := e.session != nil
+	outcome, dead := e.attempt(ctx, m.To, msg)
+	if reused && dead {
+		outcome, _ = e.attempt(ctx, m.To, msg)
+	}
+	if outcome.Status == Sent {
+		outcome.ProviderID = queueID(outcome.Detail)
+		if outcome.ProviderID == "" {
+			outcome.ProviderID = messageID(e.settings, m)
+		}
+	}
+	outcome.Detail = shorten(outcome.Detail)
+	return outcome
+}
+
+// attempt sends once. Dead says that the session was over before the content was handed over.
+func (e *email) attempt(ctx context.Context, to string, msg *mail.Msg) (o Outcome, dead bool) {
+	if err := ctx.Err(); err != nil {
+		return Outcome{Status: Temporary, Detail: "stopped before sending: " + err.Error()}, false
+	}
+	if e.session == nil {
+		session, err := e.client.DialToSMTPClientWithContext(ctx)
+		if err != nil {
+			e.cut()
+			return Outcome{Status: Temporary, Detail: "connecting: " + err.Error()}, false
+		}
+		e.session = session
+	}
+	answer, failed := e.handOver(e.session, to, msg)
+	if failed == nil {
+		return Outcome{Status: Sent, Detail: answer}, false
+	}
+	o, keep, dead := classify(failed)
+	if !keep {
+		e.cut()
+	}
+	return o, dead
+}
+
+// handOver gives a message to the server and says what it answered, or what was wrong.
+func (e *email) handOver(session *smtp.Client, to string, msg *mail.Msg) (string, *fault) {
+	if together, _ := session.Extension("PIPELINING"); together {
+		return e.pipeline(session, to, msg)
+	}
+	err := e.client.SendWithSMTPClient(session, msg)
+	if msg.IsDelivered() { // what failed after the acceptance is not the message's business
+		if err != nil {
+			e.cut()
+		}
+		return msg.ServerResponse(), nil
+	}
+	var failed *mail.SendError
+	if !errors.As(err, &failed) {
+		return "", &fault{step: mail.ErrSMTPDataClose, detail: fmt.Sprint(err)}
+	}
+	detail, _, _ := strings.Cut(failed.Error(), ", affected ")
+	return "", &fault{step: failed.Reason, code: failed.ErrorCode(), detail: detail}
+}
+
+// classify reads a fault: what is known of the message, whether the session can go on, and whether it was already over
+// before the content.
+func classify(f *fault) (o Outcome, keep, dead bool) {
+	o.Detail = f.detail
+	switch {
+	case f.code == 0 && f.step == mail.ErrSMTPDataClose:
+		o.Status = Unknown
+		return o, false, false
+	case f.code == 0:
+		o.Status = Temporary
+		before := f.step == mail.ErrConnCheck || f.step == mail.ErrSMTPMailFrom || f.step == mail.ErrSMTPRcptTo || f.step == mail.ErrSMTPData
+		return o, false, before
+	case f.code == 421:
+		o.Status = Temporary
+		return o, false, f.step == mail.ErrSMTPMailFrom
+	case sessionFault(f.code):
+		o.Status = Temporary
+		return o, false, false
+	case f.code >= 500:
+		o.Status = Permanent
+	default:
+		o.Status = Temporary
+	}
+	// After a refused DATA nobody says RSET, and the transaction would still be open.
+	return o, f.step != mail.ErrSMTPData && !f.over, false
+}
+
+// sessionFault is said of refusals that blame the session and not the message: a wrong sequence (503), and everything
+// about authentication. As Permanent they would burn a whole campaign on one wrong password.
+func sessionFault(code int) bool {
+	return code == 503 || code == 530 || code == 534 || code == 535 || code == 538
+}
+
+// cut ends the session without another word.
+func (e *email) cut() {
+	if e.session != nil {
+		_ = e.session.Close() // it is broken: there is nothing to learn from closing it
+	} else if e.dialled != nil {
+		_ = e.dialled.Close()
+	}
+	e.session, e.dialled = nil, nil
+}
+
+// Close says goodbye to the server; a server that no longer listens is no error.
+func (e *email) Close() error {
+	if e.session == nil {
+		return nil
+	}
+	if err := e.session.UpdateDeadline(quitTimeout); err == nil {
+		_ = e.session.Quit() // everything is delivered or refused by now
+	}
+	e.cut()
+	return nil
+}
+
+// queueID finds the server's own name for the message, as Postfix, Exim and others say it: "queued as 4F0C1" or "id=1a2b3c".
+func queueID(response string) string {
+	for _, mark := range []string{"queued as ", "id="} {
+		if _, after, ok := strings.Cut(response, mark); ok {
+			id, _, _ := strings.Cut(after, " ")
+			if id = strings.Trim(id, "<>.,;\r\n"); id != "" && len(id) <= 100 {
+				return id
+			}
+		}
+	}
+	return ""
+}
+
+// shorten makes one bounded line of what a server said.
+func shorten(detail string) string {
+	detail = strings.Join(strings.Fields(strings.ToValidUTF8(detail, "?")), " ")
+	if len(detail) > detailMax {
+		detail = strings.ToValidUTF8(detail[:detailMax], "") + "…"
+	}
+	return detail
+}

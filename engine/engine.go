@@ -1,0 +1,201 @@
+// Package engine is what campaigns cause to happen: runs are made on time, audiences found, messages queued and sent,
+// offers redeemed, reports worked out.
+//
+// Why loops over the database and no queue beside it: a schedule lives in next_run_at, a run's progress in its audience's
+// parts, a message's in the outbox. Each loop is a ticker and a step that does one bounded piece of work and can be
+// repeated without a second effect; a node that dies in the middle is replaced by the next one whose step finds its lease
+// over. Tests and the demo call the steps themselves and move the clock.
+//
+// Why claim, act, record: the claim is one transaction (a lease), the act is outside any, the record its own. So no
+// connection waits for a provider, and what a crash leaves behind is always one of three known states.
+package engine
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"beckon/campaigns"
+	"beckon/campaigns/store"
+)
+
+// Lease is how long a claim holds without being renewed. Sending stops leaseMargin before its end by the node's own
+// monotonic clock, so that two nodes never send the same message.
+const (
+	Lease       = 15 * time.Second
+	leaseMargin = 5 * time.Second
+)
+
+// Engine does what campaigns cause. One per node; all its methods may be called at once.
+type Engine struct {
+	store   *store.Store
+	node    campaigns.ID
+	log     *slog.Logger
+	baseURL string
+	words   words
+	wake    chan struct{} // something was queued: senders need not wait for their tick
+}
+
+// Options of New. BaseURL begins links in messages where the workspace names no public address.
+type Options struct {
+	BaseURL string
+	Log     *slog.Logger
+}
+
+// New makes an engine that does nothing until Run or a step is called.
+func New(s *store.Store, options Options) *Engine {
+	if options.Log == nil {
+		options.Log = slog.New(slog.DiscardHandler)
+	}
+	return &Engine{store: s, node: campaigns.NewID(s.Now()), log: options.Log, baseURL: options.BaseURL, wake: make(chan struct{}, 1)}
+}
+
+// Node is this node's id, under which it holds leases.
+func (e *Engine) Node() campaigns.ID { return e.node }
+
+// A step is one bounded piece of work; worked is how much there was to do, 0 when nothing is left for now.
+type step struct {
+	name  string
+	every time.Duration
+	do    func(ctx context.Context) (worked int, err error)
+}
+
+func (e *Engine) steps() []step {
+	return []step{
+		{"tick", time.Second, e.Tick},
+		{"select", time.Second, e.Select},
+		{"queue", time.Second, e.Queue},
+		{"finish", time.Second, e.Finish},
+		{"lose", 5 * time.Second, e.Lose},
+		{"house", time.Minute, e.House},
+	}
+}
+
+// Run works until ctx ends, then finishes what is in hand: nothing new is claimed, batches record their outcomes.
+func (e *Engine) Run(ctx context.Context) error {
+	if _, err := e.House(ctx); err != nil {
+		return err
+	}
+	if _, err := e.Lose(ctx); err != nil {
+		return err
+	}
+	var running sync.WaitGroup
+	for _, s := range e.steps() {
+		running.Go(func() { e.loop(ctx, s) })
+	}
+	running.Go(func() { e.sendLoop(ctx) })
+	running.Wait()
+	return nil
+}
+
+// loop runs a step whenever its ticker says so, and again at once while there was something to do. An error is logged and
+// the step waits for its next tick: a database that goes away and comes back is such an error.
+func (e *Engine) loop(ctx context.Context, s step) {
+	ticker := time.NewTicker(s.every)
+	defer ticker.Stop()
+	for {
+		worked, err := s.do(ctx)
+		if err != nil && ctx.Err() == nil {
+			e.log.Error("step failed, trying again", "step", s.name, "err", err)
+		}
+		if worked > 0 && err == nil && ctx.Err() == nil {
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+// Settle calls all steps until none has anything left to do at the present time. For tests, the demo and simulations,
+// which move the clock themselves.
+func (e *Engine) Settle(ctx context.Context) error {
+	for {
+		total := 0
+		for _, s := range e.steps() {
+			worked, err := s.do(ctx)
+			if err != nil {
+				return err
+			}
+			if s.name != "house" && s.name != "lose" {
+				total += worked
+			}
+		}
+		sent, err := e.Send(ctx)
+		if err != nil {
+			return err
+		}
+		if total+sent == 0 {
+			return nil
+		}
+	}
+}
+
+// House keeps house: partitions for the coming month and the trimming of changes that nobody follows.
+func (e *Engine) House(ctx context.Context) (int, error) {
+	now := e.store.Now()
+	for _, table := range []string{"messages", "audit", "idempotency"} {
+		if err := e.store.EnsureMonths(ctx, table, now, now.AddDate(0, 0, 14)); err != nil {
+			return 0, err
+		}
+	}
+	return 0, e.store.Update(ctx, func(tx *store.Tx) error {
+		_, err := tx.TrimChanges(ctx)
+		return err
+	})
+}
+
+// Finish ends runs whose messages have all ended, and campaigns of kind once with them.
+func (e *Engine) Finish(ctx context.Context) (int, error) {
+	finished := 0
+	err := e.store.Update(ctx, func(tx *store.Tx) error {
+		ids, err := tx.FinishRuns(ctx)
+		if err != nil {
+			return err
+		}
+		finished = len(ids)
+		for _, id := range ids {
+			if err := e.complete(ctx, tx, id); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return finished, err
+}
+
+// complete ends a campaign of kind once whose run is over.
+func (e *Engine) complete(ctx context.Context, tx *store.Tx, id campaigns.ID) error {
+	c, err := tx.LockCampaign(ctx, id)
+	if err != nil || c.Kind != campaigns.Once || c.NextRunAt != nil {
+		return err
+	}
+	live, err := tx.LiveRuns(ctx, id)
+	if err != nil || live || c.Move(campaigns.Complete) != nil {
+		return err
+	}
+	return tx.SaveCampaignState(ctx, &c)
+}
+
+// Lose finds messages that a dead node was sending: their outcome is unknown.
+func (e *Engine) Lose(ctx context.Context) (int, error) {
+	var lost int64
+	err := e.store.Update(ctx, func(tx *store.Tx) (err error) {
+		lost, err = tx.LoseMessages(ctx)
+		return err
+	})
+	if lost > 0 {
+		e.log.Warn("a node died while sending: these messages' outcomes are unknown", "messages", lost)
+	}
+	return int(lost), err
+}
+
+// isStale recognises that another node took the work over, which is no failure.
+func isStale(err error) bool {
+	var e *campaigns.Error
+	return errors.As(err, &e) && e.Code == campaigns.CodeConflict
+}

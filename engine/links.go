@@ -1,0 +1,71 @@
+package engine
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"strings"
+
+	"beckon/campaigns"
+)
+
+// links makes what customers can click. A token names the customer by number and is signed, so that nobody can make one
+// for somebody else; it says nothing about them.
+type links struct {
+	key  []byte
+	base string
+}
+
+const signatureSize = 12
+
+func (e *Engine) links(ctx context.Context, w *campaigns.Workspace) (links, error) {
+	key, err := e.store.Secret(ctx, "links")
+	base := w.PublicURL
+	if base == "" {
+		base = e.baseURL
+	}
+	return links{key, strings.TrimRight(base, "/")}, err
+}
+
+// unsubscribe is the address of a customer's page for leaving a channel.
+func (l links) unsubscribe(no int64, channel string) string {
+	return l.base + "/u/" + l.token(no, channel)
+}
+
+func (l links) token(no int64, channel string) string {
+	payload := binary.AppendUvarint([]byte{kindByte(channel)}, uint64(no))
+	return base64.RawURLEncoding.EncodeToString(append(payload, l.sign(payload)...))
+}
+
+func (l links) sign(payload []byte) []byte {
+	mac := hmac.New(sha256.New, l.key)
+	mac.Write([]byte("unsubscribe\x00"))
+	mac.Write(payload)
+	return mac.Sum(nil)[:signatureSize]
+}
+
+// read gives the customer and channel of a token; ok is false for one that was not made here.
+func (l links) read(token string) (no int64, channel string, ok bool) {
+	raw, err := base64.RawURLEncoding.DecodeString(token)
+	if err != nil || len(raw) < signatureSize+2 {
+		return 0, "", false
+	}
+	payload, signature := raw[:len(raw)-signatureSize], raw[len(raw)-signatureSize:]
+	n, size := binary.Uvarint(payload[1:])
+	if !hmac.Equal(signature, l.sign(payload)) || size <= 0 {
+		return 0, "", false
+	}
+	if payload[0] == kindByte(campaigns.SMS) {
+		return int64(n), campaigns.SMS, true
+	}
+	return int64(n), campaigns.Email, true
+}
+
+func kindByte(channel string) byte {
+	if channel == campaigns.SMS {
+		return 's'
+	}
+	return 'e'
+}

@@ -1,0 +1,332 @@
+package engine
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"beckon/campaigns"
+	"beckon/campaigns/store"
+	"beckon/engine/audience"
+	"beckon/engine/offers"
+	"beckon/engine/rules"
+)
+
+// Queue draws arms and writes messages for one run, a part of its audience at a time. A part is taken out of the eligible
+// and put at its gates in the same transaction that enters, assigns, issues and queues: a crash leaves it eligible, and
+// two nodes may queue the same run.
+func (e *Engine) Queue(ctx context.Context) (int, error) {
+	run, err := e.claimRun(ctx, campaigns.Queueing, campaigns.Queueing)
+	if err != nil || run == nil {
+		return 0, err
+	}
+	return 1, e.stopOnFault(ctx, run, e.queueRun(ctx, run))
+}
+
+func (e *Engine) queueRun(ctx context.Context, run *campaigns.Run) error {
+	var p *plan
+	err := e.store.View(ctx, func(tx *store.Tx) error {
+		c, err := tx.CampaignVersion(ctx, run.CampaignID, run.Version)
+		if err != nil {
+			return err
+		}
+		p, err = e.newPlan(ctx, tx, c, run.Occurrence)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	cipher, err := e.cipher(ctx)
+	if err != nil {
+		return err
+	}
+	links, err := e.links(ctx, p.workspace)
+	if err != nil {
+		return err
+	}
+	if err := e.store.MonthsOfMessages(ctx); err != nil {
+		return err
+	}
+	for ctx.Err() == nil {
+		left := true
+		err := e.store.Update(ctx, func(tx *store.Tx) error {
+			b := &batch{plan: p, run: run, tx: tx, cipher: cipher, links: links, gates: map[campaigns.Gate][]int64{}}
+			left, err = b.queuePart(ctx)
+			if err != nil {
+				return err
+			}
+			if !left {
+				run.Status, run.QueuedAt = campaigns.Sending, &tx.Now
+			}
+			return tx.SaveRun(ctx, run, campaigns.Queueing, e.node, tx.Now.Add(Lease))
+		})
+		if err != nil {
+			run.Status = campaigns.Queueing
+			return err
+		}
+		e.nudge()
+		if !left {
+			return nil
+		}
+	}
+	return ctx.Err()
+}
+
+// cipher makes unique codes; its key is the workspace's.
+func (e *Engine) cipher(ctx context.Context) (*offers.Cipher, error) {
+	key, err := e.store.Secret(ctx, "codes")
+	if err != nil {
+		return nil, err
+	}
+	return offers.NewCipher(key)
+}
+
+// A batch is one part of a run's audience on its way through the gates after the arms.
+type batch struct {
+	*plan
+	run      *campaigns.Run
+	tx       *store.Tx
+	cipher   *offers.Cipher
+	links    links
+	gates    map[campaigns.Gate][]int64
+	people   []*person
+	messages []campaigns.Message
+	coupons  []campaigns.Coupon
+}
+
+// A person is one customer of a batch.
+type person struct {
+	no      int64
+	record  rules.Record
+	arm     store.Assignment
+	variant *variant // the one they get; a ghost's is the one its message stands for
+	gate    campaigns.Gate
+}
+
+func (b *batch) queuePart(ctx context.Context) (bool, error) {
+	part, err := b.tx.TakePart(ctx, b.run.ID)
+	if err != nil || len(part.Nos) == 0 {
+		return false, err
+	}
+	for _, do := range []func(context.Context, []int64) error{b.load, b.enter, b.assign, b.walk} {
+		if err := do(ctx, part.Nos); err != nil {
+			return false, err
+		}
+	}
+	if err := b.write(ctx); err != nil {
+		return false, err
+	}
+	return true, b.tx.PutPart(ctx, b.run.ID, part, b.gates)
+}
+
+// load reads what entry keys, arm keys and the templates' variables need.
+func (b *batch) load(ctx context.Context, nos []int64) error {
+	needs := b.needs().With([]string{"id", "email", "phone"}, nil)
+	for _, v := range b.variants {
+		needs = needs.With(b.variablesNeed(&v))
+	}
+	found := map[int64]bool{}
+	err := audience.Each(ctx, b.tx, store.Span{Nos: nos}, needs, b.at, func(no int64, record rules.Record) error {
+		kept := make(rules.Record, len(record))
+		for name, value := range record {
+			kept[name] = value
+		}
+		b.people = append(b.people, &person{no: no, record: kept})
+		found[no] = true
+		return nil
+	})
+	for _, no := range nos {
+		if !found[no] { // erased since it was selected
+			b.gates[campaigns.GateAddress] = append(b.gates[campaigns.GateAddress], no)
+		}
+	}
+	return err
+}
+
+// enter lets in who is inside the entry limit: the insert decides between two runs that want the same customer.
+func (b *batch) enter(ctx context.Context, nos []int64) error {
+	var earlier map[int64]store.EntryHistory
+	if e := b.campaign.Entry; e != nil && e.Every != nil {
+		var err error
+		if earlier, err = b.tx.EntryHistories(ctx, b.campaign.ID, slices.Min(nos), slices.Max(nos)+1); err != nil {
+			return err
+		}
+	}
+	keys := make(map[int64]string, len(b.people))
+	for _, p := range b.people {
+		if b.mayEnter(p.record, earlier[p.no], b.tx.Now) {
+			keys[p.no] = b.entryKey(p.record, earlier[p.no])
+		}
+	}
+	entered, err := b.tx.Enter(ctx, b.run, keys)
+	if err != nil {
+		return err
+	}
+	b.people = slices.DeleteFunc(b.people, func(p *person) bool {
+		if !entered[p.no] {
+			b.gates[campaigns.GateEntry] = append(b.gates[campaigns.GateEntry], p.no)
+		}
+		return !entered[p.no]
+	})
+	return nil
+}
+
+// assign draws the arms of those who have none in this period.
+func (b *batch) assign(ctx context.Context, _ []int64) error {
+	nos, proposed := make([]int64, len(b.people)), make(map[int64]string, len(b.people))
+	for i, p := range b.people {
+		nos[i], proposed[p.no] = p.no, armKey(p)
+	}
+	existing, err := b.tx.Assignments(ctx, b.campaign.ID, b.period, nos)
+	if err != nil {
+		return err
+	}
+	keys, err := b.tx.ArmKeys(ctx, proposed)
+	if err != nil {
+		return err
+	}
+	for _, p := range b.people {
+		arm, has := existing[p.no]
+		if !has {
+			name, bucket := b.armOf(keys[p.no])
+			arm = store.Assignment{No: p.no, Arm: name, Bucket: int16(bucket)}
+		}
+		p.arm = arm
+		p.variant = b.variantNamed(arm.Arm)
+		if p.variant == nil { // held out, or a variant that this version no longer has
+			p.variant = &b.variants[0]
+		}
+	}
+	return nil
+}
+
+// armKey is a hash of the phone, else the e-mail, else the number: people who share an address share an arm.
+func armKey(p *person) string {
+	basis := fmt.Sprintf("no %d", p.no)
+	if hash, ok := p.record["phone_hash"].([]byte); ok && len(hash) > 0 {
+		basis = "phone " + string(hash)
+	} else if hash, ok := p.record["email_hash"].([]byte); ok && len(hash) > 0 {
+		basis = "email " + string(hash)
+	}
+	sum := sha256.Sum256([]byte(basis))
+	return hex.EncodeToString(sum[:12])
+}
+
+// walk takes everybody through the gates after the arm, ghosts alike: those gates never see the arm.
+func (b *batch) walk(ctx context.Context, _ []int64) error {
+	var withCode []*person
+	for _, p := range b.people {
+		if gate := b.codeGate(p.variant); gate != "" {
+			p.gate = gate
+			continue
+		}
+		if p.variant.offer != nil && !b.isGhost(p) {
+			withCode = append(withCode, p)
+		}
+	}
+	serials, err := b.tx.NextSerials(ctx, len(withCode))
+	if err != nil {
+		return err
+	}
+	codes := make(map[int64]string, len(withCode))
+	for i, p := range withCode {
+		codes[p.no] = strings.ReplaceAll(b.cipher.Code(serials[i]), "-", "")
+	}
+	for _, p := range b.people {
+		if p.gate != "" {
+			continue
+		}
+		vars, complete := b.vars(p, codes[p.no])
+		if !complete {
+			p.gate = campaigns.GateTemplate
+			continue
+		}
+		b.message(p, vars, codes[p.no])
+	}
+	return nil
+}
+
+func (b *batch) isGhost(p *person) bool { return p.arm.Arm == campaigns.Holdout }
+
+// codeGate stops everybody, ghosts too, while the variant's offer cannot be used.
+func (b *batch) codeGate(v *variant) campaigns.Gate {
+	if v.offer == nil {
+		return ""
+	}
+	expires := v.offer.ExpiresAt(b.tx.Now, b.workspace.Location())
+	if v.offer.Status != campaigns.OfferLive || (expires != nil && !b.tx.Now.Before(*expires)) {
+		return campaigns.GateCode
+	}
+	return ""
+}
+
+// message writes the message and the coupon of somebody who passed all gates.
+func (b *batch) message(p *person, vars map[string]any, code string) {
+	address, _ := p.record["email"].(string)
+	if p.variant.channel == campaigns.SMS {
+		address, _ = p.record["phone"].(string)
+	}
+	now := b.tx.Now
+	m := campaigns.Message{ID: campaigns.NewID(now), No: p.no, CampaignID: b.campaign.ID, RunID: b.run.ID, Version: b.run.Version, Variant: p.arm.Arm,
+		Ghost: b.isGhost(p), Channel: p.variant.channel, ChannelID: p.variant.ChannelID, TemplateID: p.variant.TemplateID,
+		TemplateRevision: p.variant.revision, Address: address, Vars: vars, Code: code, DueAt: now, NotAfter: now.Add(b.campaign.UsefulTime())}
+	if m.Ghost {
+		m.Vars, m.Address = nil, ""
+	}
+	b.messages = append(b.messages, m)
+	if code != "" {
+		offer := p.variant.offer
+		b.coupons = append(b.coupons, campaigns.Coupon{No: p.no, Code: code, OfferID: offer.ID, OfferRevision: offer.Revision, CampaignID: &b.campaign.ID,
+			RunID: &b.run.ID, MessageID: &m.ID, ExpiresAt: offer.ExpiresAt(now, b.workspace.Location()), UsesMax: offer.UsesPerCode()})
+	}
+	p.gate = campaigns.GatePassed
+	if p.arm.DueAt == nil {
+		due := now.Truncate(time.Second)
+		p.arm.DueAt = &due
+	}
+}
+
+// write keeps arms, messages and coupons, and puts everybody at a gate: a ghost at the holdout, its later gate beside.
+func (b *batch) write(ctx context.Context) error {
+	assignments := make([]store.Assignment, 0, len(b.people))
+	for _, p := range b.people {
+		assignments = append(assignments, p.arm)
+		gate := p.gate
+		if b.isGhost(p) {
+			if gate != campaigns.GatePassed {
+				b.gates[campaigns.GhostGate(gate)] = append(b.gates[campaigns.GhostGate(gate)], p.no)
+			}
+			gate = campaigns.GateHoldout
+		}
+		b.gates[gate] = append(b.gates[gate], p.no)
+	}
+	slices.SortFunc(assignments, func(x, y store.Assignment) int { return int(x.No - y.No) })
+	if err := b.tx.SaveAssignments(ctx, b.run, b.period, assignments); err != nil {
+		return err
+	}
+	if err := b.tx.QueueMessages(ctx, b.messages); err != nil {
+		return err
+	}
+	return b.tx.IssueCoupons(ctx, b.coupons)
+}
+
+// varsMax is the most bytes that one message's variables may take as JSON.
+const varsMax = 4096
+
+// vars are the values that the person's template prints; complete is false when one is missing without a default.
+func (b *batch) vars(p *person, code string) (map[string]any, bool) {
+	vars := b.values(p, code)
+	if b.isGhost(p) && p.variant.offer != nil {
+		vars["code"] = "0000-0000-0000-0" // stands for the code that a ghost does not use
+	}
+	if _, err := p.variant.template.Render(vars); err != nil {
+		return nil, false
+	}
+	text, err := json.Marshal(vars)
+	return vars, err == nil && len(text) <= varsMax && !strings.Contains(string(text), `\u0000`)
+}

@@ -1,0 +1,202 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"time"
+
+	"beckon/campaigns"
+	"beckon/campaigns/store"
+	"beckon/engine/audience"
+	"beckon/engine/rules"
+	"beckon/templates"
+)
+
+// CheckRule compiles a rule in this workspace; what is wrong with it is a campaigns.Error about the field rule.
+func (e *Engine) CheckRule(ctx context.Context, source string) (*rules.Rule, error) {
+	var rule *rules.Rule
+	err := e.store.View(ctx, func(tx *store.Tx) error {
+		s, err := schema(ctx, tx)
+		if err != nil {
+			return err
+		}
+		rule, err = rules.Compile(s, source)
+		return problems("rule", err)
+	})
+	return rule, err
+}
+
+// A Count is how many customers match a rule as of an instant, and how it was found out.
+type Count struct {
+	Matching, Total int64
+	Reachable       map[string]int64 // by kind of address: consent given and an address known
+	Took            time.Duration
+	Executor        string
+}
+
+// CountRule counts exactly. A zero asOf is now; an empty zone the workspace's.
+func (e *Engine) CountRule(ctx context.Context, source string, asOf time.Time, zone string) (*Count, error) {
+	rule, err := e.CheckRule(ctx, source)
+	if err != nil {
+		return nil, err
+	}
+	started := e.store.Now()
+	count := &Count{Executor: "reference", Reachable: map[string]int64{campaigns.Email: 0, campaigns.SMS: 0}}
+	err = e.store.View(ctx, func(tx *store.Tx) error {
+		at, err := instant(ctx, tx, asOf, zone)
+		if err != nil {
+			return err
+		}
+		also := audience.Needs{Columns: []string{"email_hash", "phone_hash", "email_consent", "sms_consent"}}
+		return audience.EachMatch(ctx, tx, rule, also, at, func(no int64, record rules.Record) error {
+			count.Matching++
+			c := candidateOf(no, record)
+			for kind := range count.Reachable {
+				if c.consent[kind] && c.hash[kind] != nil {
+					count.Reachable[kind]++
+				}
+			}
+			return nil
+		}, func(scanned int64) error {
+			count.Total = scanned
+			return nil
+		})
+	})
+	count.Took = e.store.Now().Sub(started)
+	return count, err
+}
+
+func instant(ctx context.Context, tx *store.Tx, asOf time.Time, zone string) (rules.Instant, error) {
+	w, err := tx.Workspace(ctx)
+	if err != nil {
+		return rules.Instant{}, err
+	}
+	at := rules.Instant{Now: tx.Now, Zone: w.Location()}
+	if !asOf.IsZero() {
+		at.Now = asOf
+	}
+	if zone != "" {
+		if at.Zone, err = time.LoadLocation(zone); err != nil || zone == "Local" {
+			return at, campaigns.Invalid("zone", "%q is not an IANA time zone such as Asia/Shanghai", zone)
+		}
+	}
+	return at, nil
+}
+
+// Matching lists customers who match a rule now, ascending by number, beginning after one.
+func (e *Engine) Matching(ctx context.Context, source string, after int64, limit int) ([]int64, error) {
+	rule, err := e.CheckRule(ctx, source)
+	if err != nil {
+		return nil, err
+	}
+	var nos []int64
+	err = e.store.View(ctx, func(tx *store.Tx) error {
+		at, err := instant(ctx, tx, time.Time{}, "")
+		if err != nil {
+			return err
+		}
+		end, _, err := tx.CustomerSpan(ctx)
+		if err != nil {
+			return err
+		}
+		needs := audience.Needs{}.With(rule.Columns(), rule.Histories())
+		for from := after + 1; from < end && len(nos) < limit; from += audience.SpanSize {
+			err := audience.Each(ctx, tx, store.Span{From: from, To: from + audience.SpanSize}, needs, at, func(no int64, record rules.Record) error {
+				if len(nos) < limit && rule.Matches(record, at) {
+					nos = append(nos, no)
+				}
+				return nil
+			})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return nos, err
+}
+
+// MessageContent is what a message said: kept content, else made again from its template's revision and its variables,
+// and checked against the hash of what was sent. It is nil for a ghost.
+func (e *Engine) MessageContent(ctx context.Context, m *campaigns.Message) (templates.Parts, error) {
+	if m.Content != nil || m.Ghost {
+		return m.Content, nil
+	}
+	parts, err := e.render(ctx, m)
+	if err != nil {
+		return nil, err
+	}
+	if m.ContentHash != nil && !bytes.Equal(m.ContentHash, contentHash(parts)) {
+		return nil, campaigns.Conflict("the content can no longer be made again as it was sent")
+	}
+	return parts, nil
+}
+
+// Preview renders a template as a customer would get it. Code and offer are stand-ins.
+func (e *Engine) Preview(ctx context.Context, id campaigns.ID, customerID string) (templates.Parts, error) {
+	var parts templates.Parts
+	links, err := e.previewLinks(ctx)
+	if err != nil {
+		return nil, err
+	}
+	err = e.store.View(ctx, func(tx *store.Tx) error {
+		t, err := tx.Template(ctx, id)
+		if err != nil {
+			return err
+		}
+		p, err := e.previewPlan(ctx, tx, &t)
+		if err != nil {
+			return err
+		}
+		customer, err := tx.Customer(ctx, customerID)
+		if err != nil {
+			return err
+		}
+		b := &batch{plan: p, tx: tx, links: links, gates: map[campaigns.Gate][]int64{}}
+		if err := b.load(ctx, []int64{customer.No}); err != nil {
+			return err
+		}
+		if len(b.people) == 0 {
+			return campaigns.NotFound("customer", customerID)
+		}
+		b.people[0].variant = &p.variants[0]
+		parts, err = p.variants[0].template.Render(b.values(b.people[0], "000000000000"))
+		if isMissing(err) {
+			return campaigns.Conflict("this customer would get no message: %v", err)
+		}
+		return err
+	})
+	return parts, err
+}
+
+func (e *Engine) previewLinks(ctx context.Context) (links, error) {
+	var w *campaigns.Workspace
+	err := e.store.View(ctx, func(tx *store.Tx) (err error) {
+		w, err = tx.Workspace(ctx)
+		return err
+	})
+	if err != nil {
+		return links{}, err
+	}
+	return e.links(ctx, w)
+}
+
+// previewPlan is a plan of one variant with a made-up offer.
+func (e *Engine) previewPlan(ctx context.Context, tx *store.Tx, t *campaigns.Template) (*plan, error) {
+	w, err := tx.Workspace(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s, err := schema(ctx, tx)
+	if err != nil {
+		return nil, err
+	}
+	parsed, err := ParseTemplate(ctx, tx, &t.TemplateDefinition)
+	if err != nil {
+		return nil, err
+	}
+	offer := &campaigns.Offer{OfferDefinition: campaigns.OfferDefinition{Name: "Preview", Effect: campaigns.Effect{Kind: "percent_off", Value: "10"}}}
+	return &plan{workspace: w, at: rules.Instant{Now: tx.Now, Zone: w.Location()}, moneyNames: moneyNames(s),
+		campaign: campaigns.Campaign{Definition: campaigns.Definition{Name: t.Name}},
+		variants: []variant{{channel: t.Channel, template: parsed, offer: offer}}}, nil
+}

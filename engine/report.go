@@ -1,0 +1,298 @@
+package engine
+
+import (
+	"context"
+	"math"
+	"math/big"
+	"slices"
+	"time"
+
+	"beckon/campaigns"
+	"beckon/campaigns/store"
+	"beckon/engine/lift"
+)
+
+// A Report says what a campaign caused, over the due (imported: all assigned), as of its data cut-off. Money is in major
+// units of the workspace's currency.
+type Report struct {
+	CampaignID  campaigns.ID     `json:"campaign_id"`
+	Version     int              `json:"version"`
+	DataCutOff  time.Time        `json:"data_cut_off" doc:"everything committed before it is counted"`
+	Final       bool             `json:"final" doc:"every window has ended and no further run comes"`
+	Currency    string           `json:"currency"`
+	Window      string           `json:"window"`
+	Metrics     []MetricReport   `json:"metrics"`
+	SampleRatio SampleRatio      `json:"sample_ratio"`
+	Delivery    map[string]int64 `json:"delivery" doc:"messages by status; ghost is the held out"`
+	Redemptions Redemptions      `json:"redemptions"`
+}
+
+// MetricReport is one metric: its arms, and each variant against the holdout.
+type MetricReport struct {
+	Name    string       `json:"name"`
+	Of      string       `json:"of"`
+	Kind    string       `json:"kind"`
+	Primary bool         `json:"primary"`
+	Arms    []ArmReport  `json:"arms"`
+	Lifts   []LiftReport `json:"lifts"`
+}
+
+// ArmReport is one arm. Sum, SumSquares and Mean are over customers whose window has ended.
+type ArmReport struct {
+	Name       string  `json:"name"`
+	Assigned   int64   `json:"assigned"`
+	Due        int64   `json:"due"`
+	Immature   int64   `json:"immature"`
+	Sum        float64 `json:"sum"`
+	SumSquares float64 `json:"sum_squares"`
+	Mean       float64 `json:"mean"`
+}
+
+// LiftReport is one variant against the holdout. What is refused is null, with the reason.
+type LiftReport struct {
+	Arm         string       `json:"arm"`
+	Absolute    *Absolute    `json:"absolute"`
+	Relative    *Relative    `json:"relative"`
+	Incremental *Incremental `json:"incremental"`
+	Refused     *Refused     `json:"refused"`
+}
+
+// Absolute is the difference of the means with its 95 % interval.
+type Absolute struct {
+	Value  float64 `json:"value"`
+	SE     float64 `json:"se"`
+	Low    float64 `json:"low"`
+	High   float64 `json:"high"`
+	P      float64 `json:"p"`
+	DF     float64 `json:"df"`
+	Method string  `json:"method"`
+}
+
+// Relative is the difference as a share of the holdout's mean; without low and high when the interval has no end.
+type Relative struct {
+	Value     float64  `json:"value"`
+	Low       *float64 `json:"low"`
+	High      *float64 `json:"high"`
+	Method    string   `json:"method"`
+	Unbounded bool     `json:"unbounded"`
+}
+
+// Incremental is what would not have been without the campaign, over the variant's counted customers.
+type Incremental struct {
+	Value float64 `json:"value"`
+	Low   float64 `json:"low"`
+	High  float64 `json:"high"`
+}
+
+// Refused says why there is no number: a stable word and a sentence.
+type Refused struct {
+	Reason string `json:"reason"`
+	Detail string `json:"detail"`
+}
+
+// SampleRatio tests the arms' sizes against their weights; without ok no verdict is given.
+type SampleRatio struct {
+	P      *float64 `json:"p"`
+	OK     bool     `json:"ok"`
+	Detail string   `json:"detail,omitempty"`
+}
+
+// Redemptions counts coupons that were redeemed.
+type Redemptions struct {
+	Count    int64   `json:"count"`
+	Discount float64 `json:"discount"`
+}
+
+const (
+	alpha            = 0.05
+	sampleRatioAlpha = 0.001
+)
+
+// Report works out a campaign's report in one snapshot.
+func (e *Engine) Report(ctx context.Context, id campaigns.ID) (*Report, error) {
+	var report *Report
+	err := e.store.View(ctx, func(tx *store.Tx) (err error) {
+		report, err = e.report(ctx, tx, id)
+		return err
+	})
+	return report, err
+}
+
+func (e *Engine) report(ctx context.Context, tx *store.Tx, id campaigns.ID) (*Report, error) {
+	c, err := tx.Campaign(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	w, err := tx.Workspace(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r := &Report{CampaignID: id, Version: c.Version, DataCutOff: tx.Now, Currency: w.Currency, Window: c.Goal.Window.String()}
+	unit := math.Pow10(w.Digits())
+	immature := int64(0)
+	for i, metric := range metricsOf(&c) {
+		sums, err := tx.ReportSums(ctx, id, metric, time.Duration(c.Goal.Window))
+		if err != nil {
+			return nil, err
+		}
+		if i == 0 {
+			r.SampleRatio = sampleRatio(&c, sums)
+			for _, s := range sums {
+				immature += s.Immature
+			}
+		}
+		r.Metrics = append(r.Metrics, metricReport(&c, metric, sums, unit, r.SampleRatio))
+	}
+	live, err := tx.LiveRuns(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	r.Final = immature == 0 && !live && c.NextRunAt == nil && len(r.Metrics[0].Arms) > 0
+	if r.Delivery, err = tx.CampaignDelivery(ctx, id); err != nil {
+		return nil, err
+	}
+	n, discount, err := tx.CampaignRedemptions(ctx, id)
+	r.Redemptions = Redemptions{Count: n, Discount: float64(discount) / unit}
+	return r, err
+}
+
+// metricsOf are the goal, what every campaign is asked for, and its own; the goal's metric is primary. A goal of
+// redemption is measured as purchase: those held out have no code to redeem.
+func metricsOf(c *campaigns.Campaign) []campaigns.Metric {
+	if c.Kind == campaigns.Imported {
+		return c.Metrics
+	}
+	metrics := []campaigns.Metric{{Name: "conversion", Of: "purchase", Kind: "rate"}, {Name: "revenue", Of: "revenue", Kind: "mean"}}
+	if of := c.Goal.Metric; of != "purchase" && of != "revenue" && of != "redemption" {
+		metrics = append(metrics, campaigns.Metric{Name: of, Of: of, Kind: "rate"})
+	}
+	for _, m := range c.Metrics {
+		if !slices.ContainsFunc(metrics, func(known campaigns.Metric) bool { return known.Name == m.Name }) {
+			metrics = append(metrics, m)
+		}
+	}
+	return metrics
+}
+
+func isPrimary(c *campaigns.Campaign, m campaigns.Metric) bool {
+	if c.Kind == campaigns.Imported {
+		return m.Name == c.Goal.Metric
+	}
+	switch c.Goal.Metric {
+	case "purchase", "redemption":
+		return m.Name == "conversion"
+	}
+	return m.Name == c.Goal.Metric
+}
+
+func metricReport(c *campaigns.Campaign, metric campaigns.Metric, sums []store.ArmSums, unit float64, ratio SampleRatio) MetricReport {
+	report := MetricReport{Name: metric.Name, Of: metric.Of, Kind: metric.Kind, Primary: isPrimary(c, metric), Lifts: []LiftReport{}}
+	if metric.Of != "revenue" || metric.Kind != "mean" {
+		unit = 1
+	}
+	kind := lift.Mean
+	if metric.Kind == "rate" {
+		kind = lift.Rate
+	}
+	var control *lift.Sums
+	arms := map[string]lift.Sums{}
+	for _, s := range sums {
+		l := lift.Sums{N: s.Due - s.Immature, Sum: scaled(s.Sum, unit), SumSquares: scaled(s.SumSquares, unit*unit)}
+		arms[s.Arm] = l
+		if s.Arm == campaigns.Holdout {
+			control = &l
+		}
+		report.Arms = append(report.Arms, ArmReport{Name: s.Arm, Assigned: s.Assigned, Due: s.Due, Immature: s.Immature, Sum: l.Sum, SumSquares: l.SumSquares, Mean: l.Mean()})
+	}
+	slices.SortFunc(report.Arms, func(a, b ArmReport) int { return order(a.Name, b.Name) })
+	for _, arm := range report.Arms {
+		if arm.Name != campaigns.Holdout {
+			report.Lifts = append(report.Lifts, liftReport(arm.Name, kind, arms[arm.Name], control, ratio))
+		}
+	}
+	return report
+}
+
+// order puts the holdout first.
+func order(a, b string) int {
+	switch {
+	case a == b:
+		return 0
+	case a == campaigns.Holdout || (b != campaigns.Holdout && a < b):
+		return -1
+	}
+	return 1
+}
+
+func liftReport(arm string, kind lift.Kind, treated lift.Sums, control *lift.Sums, ratio SampleRatio) LiftReport {
+	report := LiftReport{Arm: arm}
+	switch {
+	case control == nil:
+		report.Refused = &Refused{"no_holdout", "nobody was held out: there is nothing to compare with"}
+		return report
+	case !ratio.OK:
+		report.Refused = &Refused{"sample_ratio", ratio.Detail}
+		return report
+	}
+	absolute, refusal := lift.Difference(kind, treated, *control, alpha)
+	if refusal != "" {
+		report.Refused = &Refused{string(refusal), refusal.Sentence()}
+		return report
+	}
+	n := float64(treated.N)
+	report.Absolute = &Absolute{absolute.Value, absolute.SE, absolute.Low, absolute.High, absolute.P, absolute.DF, string(absolute.Method)}
+	report.Incremental = &Incremental{absolute.Value * n, absolute.Low * n, absolute.High * n}
+	relative, refusal := lift.Relative(kind, treated, *control, alpha, lift.Fieller)
+	if refusal != "" {
+		report.Refused = &Refused{string(refusal), "the relative lift only: " + refusal.Sentence()}
+		return report
+	}
+	report.Relative = &Relative{Value: relative.Value, Method: string(relative.Method), Unbounded: relative.Unbounded}
+	if !relative.Unbounded {
+		report.Relative.Low, report.Relative.High = &relative.Low, &relative.High
+	}
+	return report
+}
+
+// sampleRatio tests the customers assigned to each arm against the configured shares.
+func sampleRatio(c *campaigns.Campaign, sums []store.ArmSums) SampleRatio {
+	names, weights := armShares(c)
+	counts := make([]int64, len(names))
+	for _, s := range sums {
+		if i := slices.Index(names, s.Arm); i >= 0 {
+			counts[i] = s.Assigned
+		}
+	}
+	p, tested := lift.SampleRatio(counts, weights)
+	if !tested {
+		return SampleRatio{OK: true, Detail: "there are no two arms to compare yet"}
+	}
+	if p < sampleRatioAlpha {
+		return SampleRatio{P: &p, Detail: "the arms' sizes do not fit their weights: something treats the arms differently, so no lift is given"}
+	}
+	return SampleRatio{P: &p, OK: true}
+}
+
+func armShares(c *campaigns.Campaign) (names []string, shares []float64) {
+	if c.Kind == campaigns.Imported {
+		for _, a := range c.Arms {
+			names, shares = append(names, a.Name), append(shares, a.Weight)
+		}
+		return names, shares
+	}
+	names = []string{campaigns.Holdout}
+	weights := make([]float64, len(c.Variants))
+	for i, v := range c.Variants {
+		names, weights[i] = append(names, v.Name), v.Weight
+	}
+	shares, err := lift.Arms(c.HoldoutShare(), weights)
+	if err != nil {
+		return names, make([]float64, len(names)) // refused when the campaign was written; nothing is tested
+	}
+	return names, shares
+}
+
+func scaled(sum *big.Float, unit float64) float64 {
+	f, _ := new(big.Float).Quo(sum, big.NewFloat(unit)).Float64()
+	return f
+}

@@ -1,0 +1,265 @@
+package engine
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"sync"
+	"time"
+
+	"beckon/campaigns"
+	"beckon/campaigns/store"
+	"beckon/engine/channel"
+	"beckon/templates"
+)
+
+const (
+	inFlightMax    = 192 // messages of a channel that are marked as being sent on a node
+	batchMax       = 64  // of them by one worker
+	workersDefault = 3   // of a channel that names no connections
+	workersMax     = 12  // of one channel on a node
+)
+
+// sendLoop keeps the workers of every channel running until ctx ends.
+func (e *Engine) sendLoop(ctx context.Context) {
+	var running sync.WaitGroup
+	defer running.Wait()
+	ticker := time.NewTicker(time.Second)
+	defer ticker.Stop()
+	workers := map[string]int{}
+	for {
+		channels, err := e.channels(ctx)
+		if err != nil && ctx.Err() == nil {
+			e.log.Error("reading channels failed, trying again", "err", err)
+		}
+		for _, c := range channels {
+			for ; workers[c.ID] < connections(&c); workers[c.ID]++ {
+				running.Go(func() { e.work(ctx, c.ID) })
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+func (e *Engine) channels(ctx context.Context) (channels []campaigns.Channel, err error) {
+	err = e.store.View(ctx, func(tx *store.Tx) (err error) {
+		channels, err = tx.Channels(ctx)
+		return err
+	})
+	return channels, err
+}
+
+// connections is how many workers a channel has on this node.
+func connections(c *campaigns.Channel) int {
+	settings, err := readSettings(c)
+	if err != nil || settings.Connections <= 0 {
+		return workersDefault
+	}
+	return min(settings.Connections, workersMax)
+}
+
+func readSettings(c *campaigns.Channel) (channel.Settings, error) {
+	var settings channel.Settings
+	if err := json.Unmarshal(c.Settings, &settings); err != nil {
+		return settings, campaigns.Invalid("settings", "cannot be read: %v", err)
+	}
+	return settings, nil
+}
+
+// work is one worker: it sends whatever its channel has due, and waits when there is nothing.
+func (e *Engine) work(ctx context.Context, channelID string) {
+	w := &worker{engine: e, channelID: channelID}
+	defer w.close()
+	ticker := time.NewTicker(500 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		sent, err := w.lane(ctx)
+		if err != nil && ctx.Err() == nil {
+			e.log.Error("sending failed, trying again", "channel", channelID, "err", err)
+		}
+		if sent > 0 && err == nil && ctx.Err() == nil {
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		case <-e.wake:
+		}
+	}
+}
+
+// nudge wakes a worker that waits.
+func (e *Engine) nudge() {
+	select {
+	case e.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Send sends all that is due on all channels, one worker each: the step for tests and the demo.
+func (e *Engine) Send(ctx context.Context) (int, error) {
+	channels, err := e.channels(ctx)
+	if err != nil {
+		return 0, err
+	}
+	total := 0
+	for _, c := range channels {
+		w := &worker{engine: e, channelID: c.ID}
+		for {
+			sent, err := w.lane(ctx)
+			total += sent
+			if err != nil {
+				w.close()
+				return total, err
+			}
+			if sent == 0 {
+				break
+			}
+		}
+		w.close()
+	}
+	return total, nil
+}
+
+// withdrawn says which of the messages must no longer be sent, and why: the address came onto the suppression list, or
+// its owner withdrew consent, since they were queued.
+func (e *Engine) withdrawn(ctx context.Context, tx *store.Tx, messages []campaigns.Message) (map[campaigns.ID]string, error) {
+	reasons := map[campaigns.ID]string{}
+	refused, err := tx.WithoutConsent(ctx, messages)
+	if err != nil {
+		return nil, err
+	}
+	for id := range refused {
+		reasons[id] = "consent was withdrawn"
+	}
+	for _, kind := range []string{campaigns.Email, campaigns.SMS} {
+		var hashes [][]byte
+		byHash := map[string][]campaigns.ID{}
+		for _, m := range messages {
+			if m.Channel != kind {
+				continue
+			}
+			hash, err := e.store.AddressHash(ctx, kind, m.Address)
+			if err != nil {
+				return nil, err
+			}
+			hashes = append(hashes, hash)
+			byHash[string(hash)] = append(byHash[string(hash)], m.ID)
+		}
+		if len(hashes) == 0 {
+			continue
+		}
+		listed, err := tx.Suppressed(ctx, kind, hashes)
+		if err != nil {
+			return nil, err
+		}
+		for hash := range listed {
+			for _, id := range byHash[hash] {
+				reasons[id] = "the address came onto the suppression list"
+			}
+		}
+	}
+	return reasons, nil
+}
+
+// one renders and sends a message. A fault in it is its own: it never stops the batch.
+func (w *worker) one(ctx context.Context, m *campaigns.Message, withdrawn string) store.Result {
+	e := w.engine
+	now := e.store.Now()
+	switch {
+	case withdrawn != "":
+		return store.Result{Message: *m, Status: campaigns.MessageCancelled, Detail: withdrawn}
+	case now.After(m.NotAfter):
+		return store.Result{Message: *m, Status: campaigns.MessageExpired, Detail: "its useful time was over"}
+	}
+	parts, err := e.render(ctx, m)
+	if err != nil {
+		if campaigns.CodeOf(err) == "" && !isMissing(err) {
+			return store.Result{Message: *m, Detail: err.Error(), RetryAt: now.Add(campaigns.Backoff(m.Attempts))}
+		}
+		return store.Result{Message: *m, Status: campaigns.MessageFailed, Detail: "the template does not work for this customer: " + err.Error()}
+	}
+	if w.pace != nil {
+		select {
+		case <-w.pace.C:
+		case <-ctx.Done():
+			return store.Result{Message: *m, Detail: "not tried: the node was stopping or ran out of time", RetryAt: now}
+		}
+	}
+	text := channel.Message{ID: m.ID.String(), To: m.Address, Parts: parts}
+	if m.Channel == campaigns.Email {
+		text.ListUnsubscribe = w.links.unsubscribe(m.No, m.Channel)
+	}
+	outcome := w.sender.Send(ctx, text)
+	m.ContentHash = contentHash(parts)
+	m.ProviderID = outcome.ProviderID
+	if outcome.Keep {
+		m.Content = parts
+	}
+	return e.result(m, outcome)
+}
+
+// result says what an outcome means for a message.
+func (e *Engine) result(m *campaigns.Message, o channel.Outcome) store.Result {
+	r := store.Result{Message: *m, Detail: o.Detail}
+	switch {
+	case o.Status == channel.Sent:
+		r.Status = campaigns.MessageSent
+	case o.Status == channel.Unknown:
+		r.Status = campaigns.MessageUnknown
+	case o.Status == channel.Temporary && m.Attempts < campaigns.AttemptsMax:
+		r.RetryAt = e.store.Now().Add(max(o.RetryAfter, jittered(campaigns.Backoff(m.Attempts), m.ID)))
+	default:
+		r.Status = campaigns.MessageFailed
+		if o.Status == channel.Temporary {
+			r.Detail = fmt.Sprintf("given up after %d attempts: %s", m.Attempts, o.Detail)
+		}
+	}
+	return r
+}
+
+// jittered spreads a wait over 75 to 125 % of it, by the message's id, so that a provider that comes back is not met by
+// all at once.
+func jittered(wait time.Duration, id campaigns.ID) time.Duration {
+	h := fnv.New32a()
+	h.Write(id[:])
+	return wait*3/4 + time.Duration(h.Sum32()%1000)*wait/2000
+}
+
+func (e *Engine) render(ctx context.Context, m *campaigns.Message) (templates.Parts, error) {
+	var parsed *templates.Template
+	if found := e.words.cached(m.TemplateID, m.TemplateRevision); found != nil {
+		return found.Render(m.Vars)
+	}
+	err := e.store.View(ctx, func(tx *store.Tx) (err error) {
+		parsed, _, err = e.words.template(ctx, tx, m.TemplateID, m.TemplateRevision)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return parsed.Render(m.Vars)
+}
+
+// contentHash fixes what was sent: the content can be made again from revision and variables, and this proves it.
+func contentHash(parts templates.Parts) []byte {
+	text, err := json.Marshal(parts)
+	if err != nil {
+		return nil
+	}
+	sum := sha256.Sum256(text)
+	return sum[:]
+}
+
+func isMissing(err error) bool {
+	var missing *templates.MissingError
+	return errors.As(err, &missing)
+}

@@ -1,0 +1,82 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"beckon/campaigns"
+	"beckon/campaigns/store"
+)
+
+// lateGrace is how long after its time a missed tick still runs.
+const lateGrace = 2 * time.Hour
+
+// Tick makes the runs whose time has come. Whoever's insert of (campaign, occurrence) wins has made the run; the others
+// find next_run_at moved on.
+func (e *Engine) Tick(ctx context.Context) (int, error) {
+	made := 0
+	err := e.store.Update(ctx, func(tx *store.Tx) error {
+		made = 0
+		due, err := tx.DueCampaigns(ctx, 50)
+		if err != nil {
+			return err
+		}
+		for i := range due {
+			if err := e.tickOne(ctx, tx, &due[i]); err != nil {
+				return fmt.Errorf("campaign %s: %w", due[i].ID, err)
+			}
+			made++
+		}
+		return nil
+	})
+	return made, err
+}
+
+func (e *Engine) tickOne(ctx context.Context, tx *store.Tx, c *campaigns.Campaign) error {
+	occurrence := *c.NextRunAt
+	missed := tx.Now.Sub(occurrence) > lateGrace
+	next, err := nextRun(c, occurrence, tx.Now, missed)
+	if err != nil {
+		return err
+	}
+	won, err := tx.AdvanceCampaign(ctx, c.ID, occurrence, next)
+	if err != nil || !won {
+		return err
+	}
+	run := campaigns.Run{ID: campaigns.NewID(tx.Now), CampaignID: c.ID, Version: c.Version, Occurrence: occurrence, Status: campaigns.Planned}
+	if missed {
+		run.Status, run.FinishedAt = campaigns.Stopped, &tx.Now
+		run.Reason = fmt.Sprintf("missed: the service was down at %s and came back more than %s later; nothing was sent for this time",
+			occurrence.UTC().Format(time.RFC3339), lateGrace)
+	}
+	if _, err := tx.CreateRun(ctx, &run); err != nil {
+		return err
+	}
+	e.log.Info("run made", "campaign", c.Name, "occurrence", occurrence, "status", run.Status)
+	if err := c.Move(campaigns.Start); err != nil {
+		return err
+	}
+	c.NextRunAt = next
+	if err := tx.SaveCampaignState(ctx, c); err != nil || !missed {
+		return err
+	}
+	return e.complete(ctx, tx, c.ID)
+}
+
+// nextRun is the tick after an occurrence; after a long absence, the first one that is still worth running, so that
+// a minutely campaign does not leave a trail of a year's missed runs.
+func nextRun(c *campaigns.Campaign, occurrence, now time.Time, missed bool) (*time.Time, error) {
+	if c.Kind != campaigns.Recurring {
+		return nil, nil
+	}
+	from := occurrence
+	if missed {
+		from = now.Add(-lateGrace)
+	}
+	next, err := c.Schedule.Next(from)
+	if err != nil || next.IsZero() {
+		return nil, err
+	}
+	return &next, nil
+}

@@ -1,0 +1,177 @@
+package engine
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"beckon/campaigns"
+	"beckon/engine/offers"
+	"beckon/engine/rules"
+)
+
+// variablesNeed are the columns and histories that a variant's template prints from.
+func (p *plan) variablesNeed(v *variant) (columns, histories []string) {
+	for _, name := range v.template.Variables() {
+		if column, is := strings.CutPrefix(name, "customer."); is {
+			switch column {
+			case "next_birthday":
+				columns = append(columns, "birthday")
+			case "avg_basket":
+				columns = append(columns, "purchase_count", "total_spend")
+			case "points":
+				histories = append(histories, "lots")
+			default:
+				columns = append(columns, column)
+			}
+		}
+		if strings.HasPrefix(name, "points.") {
+			histories = append(histories, "lots")
+		}
+	}
+	return columns, histories
+}
+
+// values are what the person's template may print, nested by the dots of the variables' names. A missing one is absent.
+func (b *batch) values(p *person, code string) map[string]any {
+	vars := map[string]any{}
+	for _, name := range p.variant.template.Variables() {
+		value := b.value(p, name, code)
+		if value == nil {
+			continue
+		}
+		group, rest, nested := strings.Cut(name, ".")
+		if !nested {
+			vars[name] = value
+			continue
+		}
+		inner, _ := vars[group].(map[string]any)
+		if inner == nil {
+			inner = map[string]any{}
+			vars[group] = inner
+		}
+		inner[rest] = value
+	}
+	return vars
+}
+
+func (b *batch) value(p *person, name, code string) any {
+	group, rest, _ := strings.Cut(name, ".")
+	switch group {
+	case "customer":
+		return b.customerValue(p.record, rest)
+	case "points":
+		return b.pointsValue(p.record, rest)
+	case "offer":
+		return b.offerValue(p.variant.offer, rest)
+	}
+	switch name {
+	case "code":
+		if code != "" {
+			return offers.Group(code)
+		}
+	case "campaign.name":
+		return b.campaign.Name
+	case "links.unsubscribe":
+		return b.links.unsubscribe(p.no, p.variant.channel)
+	}
+	return nil
+}
+
+// customerValue is an attribute as a template prints it: days as 2026-01-31, instants in the customer's zone, money as a
+// decimal.
+func (b *batch) customerValue(record rules.Record, name string) any {
+	switch name {
+	case "avg_basket":
+		count, _ := record["purchase_count"].(int64)
+		spend, _ := record["total_spend"].(int64)
+		if count <= 0 {
+			return nil
+		}
+		return campaigns.FormatMoney((2*spend+count)/(2*count), b.workspace.Digits())
+	case "points":
+		return b.pointsValue(record, "balance")
+	}
+	if b.moneyNames[name] {
+		if minor, ok := record[name].(int64); ok {
+			return campaigns.FormatMoney(minor, b.workspace.Digits())
+		}
+		return nil
+	}
+	switch value := record[name].(type) {
+	case rules.Date:
+		return value.String()
+	case time.Time:
+		return value.In(b.zoneOf(record)).Format(time.RFC3339)
+	case []string:
+		return strings.Join(value, ", ")
+	case []byte:
+		return nil
+	default:
+		return value
+	}
+}
+
+func (b *batch) zoneOf(record rules.Record) *time.Location {
+	if name, ok := record["timezone"].(string); ok {
+		if zone, err := time.LoadLocation(name); err == nil {
+			return zone
+		}
+	}
+	return b.workspace.Location()
+}
+
+// pointsValue is what a customer's live lots say as of the run: the balance, and the next day on which any lapse.
+func (b *batch) pointsValue(record rules.Record, name string) any {
+	lots, _ := record["lots"].([]rules.Record)
+	today := rules.DateOf(b.at.Now, b.at.Zone)
+	balance, expiring := int64(0), map[rules.Date]int64{}
+	for _, lot := range lots {
+		remaining, _ := lot["remaining"].(int64)
+		from, _ := lot["active_from"].(rules.Date)
+		last, ends := lot["last_valid_on"].(rules.Date)
+		if from > today || (ends && last < today) || remaining == 0 {
+			continue
+		}
+		balance += remaining
+		if ends {
+			expiring[last] += remaining
+		}
+	}
+	if name == "balance" {
+		return strconv.FormatInt(balance, 10)
+	}
+	var days []rules.Date
+	for day := range expiring {
+		days = append(days, day)
+	}
+	if len(days) == 0 {
+		return nil
+	}
+	soonest := slices.Min(days)
+	if name == "expires_on" {
+		return soonest.String()
+	}
+	return strconv.FormatInt(expiring[soonest], 10)
+}
+
+func (b *batch) offerValue(offer *campaigns.Offer, name string) any {
+	if offer == nil {
+		return nil
+	}
+	switch name {
+	case "name":
+		return offer.Name
+	case "value":
+		if offer.Effect.Kind == "percent_off" {
+			return string(offer.Effect.Value) + "%"
+		}
+		return string(offer.Effect.Value)
+	case "expires_on":
+		if at := offer.ExpiresAt(b.tx.Now, b.workspace.Location()); at != nil {
+			return at.Add(-time.Second).In(b.workspace.Location()).Format("2006-01-02")
+		}
+	}
+	return nil
+}
