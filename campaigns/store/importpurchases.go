@@ -58,11 +58,11 @@ func (m *Merge) mergePurchases(ctx context.Context, tx *Tx, from string) (MergeC
 		fresh AS (INSERT INTO orders (order_id, no) SELECT order_id, no FROM f ORDER BY order_id ON CONFLICT DO NOTHING RETURNING order_id),
 		bought AS (INSERT INTO purchases (no, order_id, at, store, amount, lines)
 			SELECT f.no, f.order_id, f.at, f.store, f.amount, f.lines FROM f JOIN fresh USING (order_id) ORDER BY f.no, f.order_id),
+		new AS MATERIALIZED (SELECT f.no, f.at, f.amount, f.rows, f.customer_id IS NOT NULL AS known FROM f JOIN fresh USING (order_id)),
 		figures AS (INSERT INTO customer_figures AS f (no, purchase_count, total_spend, first_purchase_at, last_purchase_at)
-			SELECT f.no, count(*), sum(f.amount)::bigint, min(f.at), max(f.at) FROM f JOIN fresh USING (order_id)
-			WHERE f.customer_id IS NOT NULL GROUP BY f.no ORDER BY f.no `+addFigures+`),
-		noted AS (INSERT INTO changes (xid, no, kind) SELECT DISTINCT pg_current_xact_id(), f.no, $1::smallint FROM f JOIN fresh USING (order_id))
-		SELECT COALESCE((SELECT sum(f.rows) FROM f JOIN fresh USING (order_id)), 0)::bigint, COALESCE((SELECT sum(rows) FROM f), 0)::bigint`, changedPurchases)
+			SELECT no, count(*), sum(amount)::bigint, min(at), max(at) FROM new WHERE known GROUP BY no ORDER BY no `+addFigures+` RETURNING no),
+		noted AS (INSERT INTO changes (xid, no, kind) SELECT pg_current_xact_id(), no, $1::smallint FROM figures)
+		SELECT COALESCE((SELECT sum(rows) FROM new), 0)::bigint, COALESCE((SELECT sum(rows) FROM f), 0)::bigint`, changedPurchases)
 	if err != nil {
 		return MergeCounts{}, err
 	}

@@ -18,7 +18,7 @@ import (
 // by their key's hash. So a small file costs one table, a large one is merged part by part, and the rows of one key
 // (a customer) meet in one slice wherever they stand in the file.
 const (
-	headRows    = 100_000
+	headRows    = 25_000
 	stageParts  = 32
 	stageBuffer = 256 << 10
 	badPart     = stageParts + 1
@@ -37,8 +37,11 @@ type stageState struct {
 	Bytes   [stageParts + 2]int64 `json:"bytes"`
 }
 
+// stageSenders is how many connections copy at once: one backend alone is slower than the reader.
+const stageSenders = 2
+
 // Stage takes the rows of one import on their way in, by one goroutine: rows are gathered in buffers of flat size and
-// sent by another, each buffer a COPY of its own, so that no transaction is open while a slow body is read.
+// sent by others, each buffer a COPY of its own, so that no transaction is open while a slow body is read.
 type Stage struct {
 	store   *Store
 	id      campaigns.ID
@@ -49,7 +52,8 @@ type Stage struct {
 
 	full  chan fullBuffer
 	free  chan []byte
-	sent  chan struct{}
+	sent  sync.WaitGroup
+	made  [stageParts + 2]sync.Once
 	conn  *pgxpool.Conn
 	lines uint32 // the number of purchase_line's type
 
@@ -69,12 +73,14 @@ func (s *Store) OpenStage(ctx context.Context, id campaigns.ID) (*Stage, error) 
 		return nil, err
 	}
 	st := &Stage{store: s, id: id, seed: maphash.MakeSeed(), conn: conn,
-		full: make(chan fullBuffer, 4), free: make(chan []byte, stageParts+8), sent: make(chan struct{})}
+		full: make(chan fullBuffer, 4), free: make(chan []byte, stageParts+8)}
 	if err := conn.QueryRow(ctx, `SELECT 'purchase_line'::regtype::oid::bigint`).Scan(&st.lines); err != nil {
 		releaseLease(conn, id)
 		return nil, fmt.Errorf("looking up a type: %w", err)
 	}
-	go st.send(ctx)
+	for range stageSenders {
+		st.sent.Go(func() { st.send(ctx) })
+	}
 	return st, nil
 }
 
@@ -145,7 +151,7 @@ func (st *Stage) add(part, fields int, row *StageRow) error {
 	return nil
 }
 
-// copyHead opens COPY's binary format: its signature, no flags, no extension.
+// freshBuffer opens COPY's binary format: its signature, no flags, no extension.
 func (st *Stage) freshBuffer() []byte {
 	var b []byte
 	select {
@@ -174,18 +180,13 @@ func (st *Stage) failure() error {
 
 // send copies full buffers into their tables, and after a failure throws them away until the stage is closed.
 func (st *Stage) send(ctx context.Context) {
-	defer close(st.sent)
-	var made [stageParts + 2]bool
 	for full := range st.full {
 		if st.failure() != nil {
 			continue
 		}
-		err := st.copyBuffer(ctx, full, !made[full.part])
-		made[full.part] = true
-		if err != nil {
-			st.mu.Lock()
-			st.err = err
-			st.mu.Unlock()
+		st.made[full.part].Do(func() { st.fail(st.createPart(ctx, full.part)) })
+		if st.failure() == nil {
+			st.fail(st.copyBuffer(ctx, full))
 		}
 		if cap(full.bytes) <= 2*stageBuffer {
 			select {
@@ -196,21 +197,40 @@ func (st *Stage) send(ctx context.Context) {
 	}
 }
 
-func (st *Stage) copyBuffer(ctx context.Context, full fullBuffer, create bool) error {
-	name := stageName(st.id, full.part)
-	if create {
-		columns := []string{"key integer NOT NULL", "row bigint NOT NULL"}
-		for _, c := range st.state.Columns {
-			columns = append(columns, c.Name+" "+c.Type)
-		}
-		if full.part == badPart {
-			columns = []string{"order_id text", "row bigint", "message text"}
-		}
-		if _, err := st.conn.Exec(ctx, fmt.Sprintf(`CREATE UNLOGGED TABLE %s (%s) WITH (autovacuum_enabled = false)`, name, strings.Join(columns, ", "))); err != nil {
-			return fmt.Errorf("making a staging table: %w", err)
-		}
+func (st *Stage) fail(err error) {
+	if err == nil {
+		return
 	}
-	if _, err := st.conn.Conn().PgConn().CopyFrom(ctx, bytes.NewReader(full.bytes), "COPY "+name+" FROM STDIN (FORMAT binary)"); err != nil {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if st.err == nil {
+		st.err = err
+	}
+}
+
+func (st *Stage) createPart(ctx context.Context, part int) error {
+	columns := []string{"key integer NOT NULL", "row bigint NOT NULL"}
+	for _, c := range st.state.Columns {
+		columns = append(columns, c.Name+" "+c.Type)
+	}
+	if part == badPart {
+		columns = []string{"order_id text", "row bigint", "message text"}
+	}
+	sql := fmt.Sprintf(`CREATE UNLOGGED TABLE %s (%s) WITH (autovacuum_enabled = false)`, stageName(st.id, part), strings.Join(columns, ", "))
+	if _, err := st.store.pool.Exec(ctx, sql); err != nil {
+		return fmt.Errorf("making a staging table: %w", err)
+	}
+	return nil
+}
+
+func (st *Stage) copyBuffer(ctx context.Context, full fullBuffer) error {
+	conn, err := st.store.pool.Acquire(ctx)
+	if err != nil {
+		return fmt.Errorf("waiting for a connection: %w", err)
+	}
+	defer conn.Release()
+	sql := "COPY " + stageName(st.id, full.part) + " FROM STDIN (FORMAT binary)"
+	if _, err := conn.Conn().PgConn().CopyFrom(ctx, bytes.NewReader(full.bytes), sql); err != nil {
 		return fmt.Errorf("staging rows: %w", err)
 	}
 	return nil
@@ -254,7 +274,7 @@ func (st *Stage) Close(ctx context.Context, read error) error {
 		}
 	}
 	close(st.full)
-	<-st.sent
+	st.sent.Wait()
 	defer releaseLease(st.conn, st.id)
 	if read != nil {
 		return read
