@@ -39,56 +39,87 @@ func (w *worker) close() {
 	}
 }
 
-// marked is a batch of messages that are marked as being sent; withdrawn says which of them must not go, and why.
+// marked is a batch of a leased lane's messages that are marked as being sent; withdrawn says which of them must not go,
+// and why.
 type marked struct {
+	lane      int16 // -1: none
 	messages  []campaigns.Message
 	withdrawn map[campaigns.ID]string
 }
 
-// lane leases one lane, sends what is due in it, and lets it go; it gives the number of messages that were tried.
+// outcomes are what became of a batch.
+type outcomes struct {
+	lane    int16
+	results []store.Result
+}
+
+// drain leases one lane after another, sends what is due, and lets it go; it gives the number of messages that were tried.
 //
 // Why one batch ahead: while a batch is being sent, the outcomes of the one before are recorded and the next is claimed, in
 // one transaction. The provider does not wait for PostgreSQL, nor PostgreSQL's disk for the provider.
-func (w *worker) lane(ctx context.Context) (int, error) {
+func (w *worker) drain(ctx context.Context) (int, error) {
 	if err := w.open(ctx); err != nil {
 		return 0, err
 	}
 	limit, cancel := context.WithTimeout(ctx, Lease-leaseMargin)
 	defer func() { cancel() }()
-	lane, batch, err := w.claim(ctx)
-	if err != nil || lane < 0 {
+	batch, err := w.first(ctx)
+	if err != nil || batch.lane < 0 {
 		return 0, err
 	}
 	total := 0
-	var done []store.Result
+	done := outcomes{lane: batch.lane}
 	for len(batch.messages) > 0 && err == nil {
 		soon, cancelSoon := context.WithTimeout(ctx, Lease-leaseMargin)
 		var next marked
-		more := len(batch.messages) == w.size && ctx.Err() == nil
 		ahead := make(chan error, 1)
-		go func() { ahead <- w.exchange(ctx, lane, done, more, &next) }()
+		full := len(batch.messages) == w.size
+		go func(batch int16) { ahead <- w.exchange(ctx, done, batch, full, &next) }(batch.lane)
 		sent, tried := w.sendAll(limit, batch)
 		total += tried
 		err = <-ahead
 		cancel()
 		limit, cancel = soon, cancelSoon
-		batch, done = next, sent
+		batch, done = next, outcomes{batch.lane, sent}
+		if failed := w.open(ctx); failed != nil {
+			w.engine.log.Warn("a channel's settings could not be read: going on with those from before", "channel", w.channelID, "err", failed)
+		}
 	}
-	_, last := w.record(ctx, lane, done, func(ctx context.Context, tx *store.Tx) error {
-		return tx.ReleaseLane(ctx, w.channelID, lane, w.engine.node)
+	_, last := w.record(ctx, done, func(ctx context.Context, tx *store.Tx) error {
+		return tx.ReleaseLane(ctx, w.channelID, done.lane, w.engine.node)
 	})
 	return total, errors.Join(err, last)
 }
 
-// exchange records outcomes and, when there may be more, takes the next batch: only what was committed is given.
-func (w *worker) exchange(ctx context.Context, lane int16, done []store.Result, more bool, next *marked) error {
-	if !more {
-		_, err := w.record(ctx, lane, done, nil)
+// first leases a lane and takes its first batch.
+func (w *worker) first(ctx context.Context) (batch marked, err error) {
+	err = w.engine.store.Update(ctx, func(tx *store.Tx) (err error) {
+		batch, err = w.claim(ctx, tx)
 		return err
-	}
-	var batch marked
-	took, err := w.record(ctx, lane, done, func(ctx context.Context, tx *store.Tx) (err error) {
-		batch, err = w.take(ctx, tx, lane)
+	})
+	return batch, err
+}
+
+// exchange records outcomes and takes the next batch: of the lane whose batch is being sent when that was full, else of
+// another. Only what was committed is given.
+func (w *worker) exchange(ctx context.Context, done outcomes, lane int16, full bool, next *marked) error {
+	batch := marked{lane: -1}
+	took, err := w.record(ctx, done, func(inner context.Context, tx *store.Tx) (err error) {
+		batch = marked{lane: -1}
+		if done.lane != lane {
+			if err := tx.ReleaseLane(inner, w.channelID, done.lane, w.engine.node); err != nil {
+				return err
+			}
+		}
+		if ctx.Err() != nil {
+			return nil // stopping
+		}
+		if full {
+			if batch, err = w.take(inner, tx, lane); err != nil || len(batch.messages) > 0 {
+				return err
+			}
+		}
+		batch, err = w.claim(inner, tx)
 		return err
 	})
 	if took {
@@ -97,23 +128,24 @@ func (w *worker) exchange(ctx context.Context, lane int16, done []store.Result, 
 	return err
 }
 
-// claim leases a lane and takes its first batch; -1 when nothing is due.
-func (w *worker) claim(ctx context.Context) (lane int16, batch marked, err error) {
-	err = w.engine.store.Update(ctx, func(tx *store.Tx) (err error) {
-		batch = marked{}
-		lane, err = tx.ClaimLane(ctx, w.channelID, w.engine.node, tx.Now.Add(Lease))
-		if err == nil && lane >= 0 {
-			batch, err = w.take(ctx, tx, lane)
-		}
-		return err
-	})
-	return lane, batch, err
+// claim leases a lane where something is due and takes a batch.
+func (w *worker) claim(ctx context.Context, tx *store.Tx) (marked, error) {
+	lane, err := tx.ClaimLane(ctx, w.channelID, w.engine.node, tx.Now.Add(Lease))
+	if err != nil || lane < 0 {
+		return marked{lane: -1}, err
+	}
+	batch, err := w.take(ctx, tx, lane)
+	if err == nil && len(batch.messages) == 0 {
+		return marked{lane: -1}, tx.ReleaseLane(ctx, w.channelID, lane, w.engine.node)
+	}
+	return batch, err
 }
 
 // take marks a batch of a leased lane.
 func (w *worker) take(ctx context.Context, tx *store.Tx, lane int16) (batch marked, err error) {
+	batch.lane = lane
 	if batch.messages, err = tx.ClaimMessages(ctx, w.channelID, lane, w.engine.node, tx.Now.Add(Lease), w.size); err != nil || len(batch.messages) == 0 {
-		return marked{}, err
+		return batch, err
 	}
 	batch.withdrawn, err = w.engine.withdrawn(ctx, tx, batch.messages)
 	return batch, err
@@ -145,10 +177,12 @@ func (w *worker) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w.close()
-	if w.sender, err = channel.Open(c.Kind, settings, w.engine.store.Now); err != nil {
+	opened, err := channel.Open(c.Kind, settings, w.engine.store.Now)
+	if err != nil {
 		return err
 	}
+	w.close()
+	w.sender = opened
 	w.revision = c.Revision
 	w.size = min(batchMax, inFlightMax/(2*connections(&c)))
 	if settings.RatePerSecond > 0 {
@@ -184,16 +218,13 @@ func (w *worker) untried(m *campaigns.Message) store.Result {
 // record writes outcomes, and what is to follow in the same transaction, also while stopping. When that fails, the
 // outcomes alone are tried until the lease ends: what is not recorded then becomes unknown, never sent twice. Followed
 // says whether what was to follow was committed.
-func (w *worker) record(ctx context.Context, lane int16, results []store.Result, then func(context.Context, *store.Tx) error) (followed bool, err error) {
-	if len(results) == 0 && then == nil {
-		return false, nil
-	}
+func (w *worker) record(ctx context.Context, done outcomes, then func(context.Context, *store.Tx) error) (followed bool, err error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), Lease)
 	defer cancel()
 	for {
 		err := w.engine.store.Update(ctx, func(tx *store.Tx) error {
-			if len(results) > 0 {
-				if err := tx.FinishMessages(ctx, lane, w.engine.node, results); err != nil {
+			if len(done.results) > 0 {
+				if err := tx.FinishMessages(ctx, done.lane, w.engine.node, done.results); err != nil {
 					return err
 				}
 			}
@@ -202,13 +233,13 @@ func (w *worker) record(ctx context.Context, lane int16, results []store.Result,
 			}
 			return then(ctx, tx)
 		})
-		if err == nil || len(results) == 0 {
+		if err == nil || len(done.results) == 0 {
 			return err == nil && then != nil, err
 		}
 		then = nil
 		select {
 		case <-ctx.Done():
-			return false, fmt.Errorf("%d outcomes were not recorded and become unknown: %w", len(results), err)
+			return false, fmt.Errorf("%d outcomes were not recorded and become unknown: %w", len(done.results), err)
 		case <-time.After(200 * time.Millisecond):
 		}
 	}

@@ -81,7 +81,7 @@ func (e *Engine) work(ctx context.Context, channelID string) {
 	ticker := time.NewTicker(500 * time.Millisecond)
 	defer ticker.Stop()
 	for {
-		sent, err := w.lane(ctx)
+		sent, err := w.drain(ctx)
 		if err != nil && ctx.Err() == nil {
 			e.log.Error("sending failed, trying again", "channel", channelID, "err", err)
 		}
@@ -115,7 +115,7 @@ func (e *Engine) Send(ctx context.Context) (int, error) {
 	for _, c := range channels {
 		w := &worker{engine: e, channelID: c.ID}
 		for {
-			sent, err := w.lane(ctx)
+			sent, err := w.drain(ctx)
 			total += sent
 			if err != nil {
 				w.close()
