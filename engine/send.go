@@ -21,7 +21,6 @@ const (
 	batchMax       = 64  // of them in one batch of a worker, which has two
 	workersDefault = 3   // of a channel that names no connections
 	workersMax     = 12  // of one channel on a node
-	validDefault   = 3 * campaigns.Day
 )
 
 // sendLoop keeps the workers of every channel running until ctx ends.
@@ -178,7 +177,7 @@ func (w *worker) one(ctx context.Context, m *campaigns.Message, withdrawn string
 	switch {
 	case withdrawn != "":
 		return store.Result{Message: *m, Status: campaigns.MessageCancelled, Detail: withdrawn}
-	case now.After(m.QueuedAt.Add(time.Duration(validDefault))):
+	case now.After(m.NotAfter):
 		return store.Result{Message: *m, Status: campaigns.MessageExpired, Detail: "its useful time was over"}
 	}
 	parts, err := e.render(ctx, m)

@@ -230,7 +230,7 @@ func checkVariables(t *testing.T, s source, d *ast.GenDecl) {
 			}
 			if f, is := call.Fun.(*ast.SelectorExpr); is {
 				from, _ := f.X.(*ast.Ident)
-				fine = from != nil && (from.Name == "errors" && f.Sel.Name == "New" || from.Name == "sync" && strings.HasPrefix(f.Sel.Name, "Once"))
+				fine = from != nil && (from.Name == "errors" && f.Sel.Name == "New" || from.Name == "fmt" && f.Sel.Name == "Errorf" || from.Name == "sync" && strings.HasPrefix(f.Sel.Name, "Once"))
 			}
 		}
 		if !fine && v.Names[0].Name != "_" {
@@ -239,7 +239,9 @@ func checkVariables(t *testing.T, s source, d *ast.GenDecl) {
 	}
 }
 
-func isEmbedded(v *ast.ValueSpec) bool { return v.Doc != nil && strings.Contains(comments(v.Doc), "go:embed") }
+func isEmbedded(v *ast.ValueSpec) bool {
+	return v.Doc != nil && strings.Contains(comments(v.Doc), "go:embed")
+}
 
 func comments(group *ast.CommentGroup) string {
 	var text strings.Builder
