@@ -65,7 +65,7 @@ func (tx *Tx) ClaimMessages(ctx context.Context, channel string, lane int16, own
 			UPDATE outbox SET sending_at = $3, owner = $4, attempts = attempts + 1
 			WHERE lane = $1 AND message_id = ANY($2) AND sending_at IS NULL RETURNING message_id, no, attempts)
 		SELECT m.id, m.no, '', m.campaign_id, m.run_id, m.version, m.variant, m.ghost, m.channel, m.channel_id, m.template_id, m.template_revision,
-			coalesce(m.address, ''), m.vars, coalesce(m.code, ''), m.status, marked.attempts, '', m.history, m.content_hash, m.content, m.queued_at, m.finished_at
+			coalesce(m.address, ''), m.vars, coalesce(m.code, ''), m.status, marked.attempts, '', m.history, m.content_hash, m.content, m.queued_at, m.not_after, m.finished_at
 		FROM marked JOIN unnest($2::uuid[], $5::timestamptz[]) AS at(id, queued_at) ON at.id = marked.message_id
 		JOIN messages m ON m.no = marked.no AND m.queued_at = at.queued_at AND m.id = marked.message_id`, scanMessage, lane, ids, tx.Now, owner, months)
 }

@@ -115,7 +115,7 @@ func (c *checker) count() {
 		c.problems = append(c.problems[:0], problem{
 			to:      len(c.source.source),
 			message: fmt.Sprintf("the rule has more than %d parts", nodesMax),
-			hint:    "split it: a segment can hold a part of it",
+			hint:    "say it in fewer conditions: city in [\"a\", \"b\"] stands for a row of ==",
 		})
 		panic(tooLarge{})
 	}
@@ -217,9 +217,7 @@ func (c *checker) use(name string, columns, lists []string) {
 		c.names[name] = true
 	}
 	for _, column := range columns {
-		if a := c.attributes[column]; a == nil || a.derive == nil {
-			c.columns[column] = true
-		}
+		c.columns[column] = true
 	}
 	for _, l := range lists {
 		c.history[l] = true

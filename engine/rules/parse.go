@@ -35,7 +35,7 @@ func parse(source string) (*parsed, *Error) {
 	out := &parsed{source: []rune(source)}
 	tokens, err := lexer.Lex(file.NewSource(source))
 	if err != nil {
-		return nil, refuse(out.source, explain(out, err))
+		return nil, refuse(out.source, describe(out, err))
 	}
 	out.tokens = tokens
 	if p, bad := tooDeep(tokens); bad {
@@ -43,7 +43,7 @@ func parse(source string) (*parsed, *Error) {
 	}
 	out.tree, err = parseTree(source)
 	if err != nil {
-		return nil, refuse(out.source, explain(out, err))
+		return nil, refuse(out.source, describe(out, err))
 	}
 	return out, nil
 }
@@ -83,7 +83,7 @@ func refuseText(source string) (problem, bool) {
 	if count := utf8.RuneCountInString(source); count > charactersMax {
 		return problem{
 			message: fmt.Sprintf("the rule has %d characters; at most %d are allowed", count, charactersMax),
-			hint:    "split it: a segment can hold a part of it",
+			hint:    "say it in fewer conditions: city in [\"a\", \"b\"] stands for a row of ==",
 		}, true
 	}
 	if strings.TrimSpace(source) == "" {
@@ -120,8 +120,8 @@ func tooDeep(tokens []lexer.Token) (problem, bool) {
 	return problem{}, false
 }
 
-// explain says in a marketer's words what expr's lexer or parser found.
-func explain(p *parsed, err error) problem {
+// describe says in a marketer's words what expr's lexer or parser found.
+func describe(p *parsed, err error) problem {
 	var at *file.Error
 	if !errors.As(err, &at) {
 		return problem{to: len(p.source), message: "this is not an expression"}
@@ -139,7 +139,7 @@ func explain(p *parsed, err error) problem {
 	if strings.Contains(at.Message, "literal:") || strings.Contains(at.Message, "literal is too large") {
 		from, to, piece = lastNumber(p, from) // the parser has already gone on to the next token
 	}
-	message, hint := translate(at.Message, piece)
+	message, hint := translate(at.Message, shorten([]rune(piece)))
 	if piece == "" && strings.HasPrefix(at.Message, "unexpected token EOF") {
 		from, to = len(p.source), len(p.source)
 	}
@@ -170,9 +170,9 @@ func translate(message, piece string) (string, string) {
 	case strings.HasPrefix(message, "expected at least"):
 		return "an argument is missing", "a closure takes a list and a condition: any(items, .amount > 100)"
 	case strings.Contains(message, "out of range"), strings.Contains(message, "is too large"):
-		return fmt.Sprintf("the number `%s` is too large", shorten([]rune(piece))), ""
+		return fmt.Sprintf("the number `%s` is too large", piece), ""
 	case strings.Contains(message, " literal:"), strings.HasPrefix(message, "bad number"):
-		return fmt.Sprintf("`%s` is not a number", shorten([]rune(piece))), "write numbers such as 100 or 199.90"
+		return fmt.Sprintf("`%s` is not a number", piece), "write numbers such as 100 or 199.90"
 	case strings.HasPrefix(message, "unclosed comment"):
 		return "a comment is not closed", "end it with */"
 	case strings.Contains(message, "escape"):
@@ -180,9 +180,9 @@ func translate(message, piece string) (string, string) {
 	case strings.HasPrefix(message, "unexpected token"), strings.HasPrefix(message, "unrecognized character"):
 		return fmt.Sprintf("`%s` is not expected here", piece), syntaxHint(piece)
 	case strings.Contains(message, "maximum allowed nodes"):
-		return fmt.Sprintf("the rule has more than %d parts", nodesMax), "split it: a segment can hold a part of it"
+		return fmt.Sprintf("the rule has more than %d parts", nodesMax), "say it in fewer conditions: city in [\"a\", \"b\"] stands for a row of =="
 	}
-	return message, ""
+	return shorten([]rune(message)), ""
 }
 
 // syntaxHint knows what people write who come from SQL, spreadsheets or word processors.

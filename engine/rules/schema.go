@@ -49,13 +49,14 @@ type attribute struct {
 func NewSchema(minorDigits int, custom []Attribute) *Schema {
 	digits := max(0, min(6, minorDigits))
 	customer := &scope{digits: digits, scale: pow10(digits), attributes: map[string]*attribute{}, lists: map[string]*table{}, props: map[string]Type{}, functions: functions()}
-	line := &scope{digits: digits, scale: customer.scale, attributes: map[string]*attribute{}, functions: customer.functions}
+	line := &scope{digits: digits, scale: customer.scale, attributes: map[string]*attribute{}, functions: map[string]*function{}}
 	custom = slices.Clone(custom)
 	slices.SortStableFunc(custom, func(a, b Attribute) int { return strings.Compare(a.Name, b.Name) })
 	for _, a := range custom {
 		prop, isProp := eventProperty(a.Name)
 		_, known := customer.props[prop]
 		switch {
+		case a.Type < Bool || a.Type > TextList:
 		case isProp && !known:
 			customer.props[prop] = a.Type
 		case !isProp:
@@ -74,6 +75,11 @@ func NewSchema(minorDigits int, custom []Attribute) *Schema {
 	}
 	for _, a := range lineAttributes() {
 		line.attributes[a.Name] = stored(a)
+	}
+	for name, f := range customer.functions {
+		if f.columns == nil && f.lists == nil { // it looks at nothing but its argument
+			line.functions[name] = f
+		}
 	}
 	for _, a := range clockAttributes() {
 		customer.attributes[a.name] = a
