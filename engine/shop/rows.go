@@ -43,6 +43,19 @@ func (s *Shop) WritePurchases(to io.Writer) error {
 	})
 }
 
+// PastPurchases is how many orders WritePurchases writes.
+func (s *Shop) PastPurchases() int64 {
+	n := int64(0)
+	for i := range s.options.Customers {
+		s.eachPurchase(i, func(_ int, at time.Time, _ *rand.Rand, _ *habit) {
+			if at.Before(s.options.Start) {
+				n++
+			}
+		})
+	}
+	return n
+}
+
 func appendPurchase(row []byte, p *campaigns.Purchase) []byte {
 	start := len(row)
 	row = append(append(row, p.OrderID...), ',')
