@@ -14,7 +14,7 @@ import (
 // TestARealExperimentGetsItsPublishedFigures brings the Hillstrom e-mail test in as an imported campaign and reads its
 // report: the figures are those that lift_test has from the file alone.
 func TestARealExperimentGetsItsPublishedFigures(t *testing.T) {
-	rows := realRows(t, "hillstrom")
+	rows := fileRows(t, "hillstrom")
 	w := newWorld(t, "2026-11-21T10:00:00Z")
 	w.update(func(tx *store.Tx) error {
 		space, err := tx.LockWorkspace(w.ctx)
