@@ -34,6 +34,7 @@ type Error struct {
 	Err      error  // what lies beneath, may be nil
 }
 
+// Error is the message for a person.
 func (e *Error) Error() string {
 	if len(e.Problems) == 1 && e.Message == "" {
 		return e.Problems[0].Field + ": " + e.Problems[0].Message
@@ -41,6 +42,7 @@ func (e *Error) Error() string {
 	return e.Message
 }
 
+// Unwrap gives what lies beneath.
 func (e *Error) Unwrap() error { return e.Err }
 
 // Invalid says that one field of a request cannot be accepted, and why.

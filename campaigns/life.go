@@ -162,6 +162,14 @@ func (d *Definition) HoldoutShare() float64 {
 	return *d.Holdout
 }
 
+// UsefulTime is how long after it was due a message is still worth sending: 3 days unless the campaign says otherwise.
+func (d *Definition) UsefulTime() time.Duration {
+	if d.ValidFor == nil {
+		return time.Duration(3 * Day)
+	}
+	return time.Duration(*d.ValidFor)
+}
+
 func orList(words []string) string {
 	switch len(words) {
 	case 0:

@@ -30,6 +30,7 @@ type Message struct {
 	Content          map[string]string // the rendered parts, where the channel keeps them
 	QueuedAt         time.Time
 	DueAt            time.Time // of the next attempt
+	NotAfter         time.Time // its useful time: not sent by then, it expires
 	FinishedAt       *time.Time
 }
 

@@ -59,6 +59,30 @@ func (r *Refund) Take(p *Purchase, earlier []Line) (lines []Line, void bool, err
 	return between(p.Lines, before, back, false), void, nil
 }
 
+// Left are the lines of a purchase without what came back; a line that came back whole is gone, and so are those without
+// units of a void order.
+func (p *Purchase) Left(refunded []Line, void bool) []Line {
+	left := []Line{}
+	if void {
+		return left
+	}
+	back := make([]int64, len(p.Lines))
+	for _, l := range refunded {
+		spread(p.Lines, back, l.SKU, int64(l.Qty))
+	}
+	for i, l := range p.Lines {
+		if l.Qty > 0 && back[i] == int64(l.Qty) {
+			continue
+		}
+		if l.Qty > 0 {
+			l.Amount -= share(l.Amount, back[i], int64(l.Qty))
+			l.Qty -= int32(back[i])
+		}
+		left = append(left, l)
+	}
+	return left
+}
+
 // spread counts units of a SKU as come back, line by line, and gives how many found no line.
 func spread(lines []Line, back []int64, sku string, units int64) int64 {
 	for i, l := range lines {

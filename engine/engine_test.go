@@ -313,3 +313,38 @@ func TestACancelledCampaignDropsWhatIsQueued(t *testing.T) {
 		t.Errorf("run %+v", run)
 	}
 }
+
+func TestAMessageThatComesTooLateExpires(t *testing.T) {
+	w := newWorld(t, "2026-11-21T10:00:00+08:00")
+	w.customers(3, nil)
+	c := w.campaign(func(d *campaigns.Definition) { short := campaigns.Duration(time.Hour); d.ValidFor = &short })
+	for _, do := range []func(context.Context) (int, error){w.engine.Tick, w.engine.Select, w.engine.Queue} {
+		_, err := do(w.ctx)
+		w.must(err)
+	}
+	w.clock.Advance(2 * time.Hour)
+	w.settle()
+	if run := w.runs(c.ID)[0]; run.Messages["expired"] != 3 || run.Status != campaigns.Done {
+		t.Errorf("messages %v, status %s", run.Messages, run.Status)
+	}
+}
+
+func TestARunThatIsSelectedOnTwoNodesIsQueuedOnce(t *testing.T) {
+	w := newWorld(t, "2026-11-21T10:00:00+08:00")
+	w.customers(500, nil)
+	c := w.campaign(func(d *campaigns.Definition) { h := 0.1; d.Holdout = &h })
+	nodes := []*engine.Engine{w.engine, engine.New(w.store, engine.Options{}), engine.New(w.store, engine.Options{})}
+	errs := make(chan error, len(nodes))
+	for _, node := range nodes {
+		go func() { errs <- node.Settle(w.ctx) }()
+	}
+	for range nodes {
+		w.must(<-errs)
+	}
+	w.clock.Advance(time.Minute)
+	w.settle()
+	run := w.runs(c.ID)[0]
+	if run.Audience != 500 || run.Gates["passed"]+run.Gates["holdout"] != 500 || run.Messages["sent"] != run.Gates["passed"] {
+		t.Errorf("gates %v, messages %v", run.Gates, run.Messages)
+	}
+}

@@ -103,7 +103,6 @@ type batch struct {
 type person struct {
 	no      int64
 	record  rules.Record
-	key     string // of the entry
 	arm     store.Assignment
 	variant *variant // the one they get; a ghost's is the one its message stands for
 	gate    campaigns.Gate
@@ -275,7 +274,7 @@ func (b *batch) message(p *person, vars map[string]any, code string) {
 	now := b.tx.Now
 	m := campaigns.Message{ID: campaigns.NewID(now), No: p.no, CampaignID: b.campaign.ID, RunID: b.run.ID, Version: b.run.Version, Variant: p.arm.Arm,
 		Ghost: b.isGhost(p), Channel: p.variant.channel, ChannelID: p.variant.ChannelID, TemplateID: p.variant.TemplateID,
-		TemplateRevision: p.variant.revision, Address: address, Vars: vars, Code: code, DueAt: now}
+		TemplateRevision: p.variant.revision, Address: address, Vars: vars, Code: code, DueAt: now, NotAfter: now.Add(b.campaign.UsefulTime())}
 	if m.Ghost {
 		m.Vars, m.Address = nil, ""
 	}

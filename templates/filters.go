@@ -62,6 +62,7 @@ func (b *budget) spend(work int) error {
 // MissingError says that a template prints a value which the customer lacks (absent, nil or empty), without a default.
 type MissingError struct{ Variable string }
 
+// Error names the variable.
 func (e *MissingError) Error() string {
 	return "there is no value for " + e.Variable + ", and the template has no default for it"
 }

@@ -12,7 +12,7 @@ import (
 	"beckon/campaigns/store/storetest"
 )
 
-func comingStore(t *testing.T) (*store.Store, *storetest.Clock) {
+func comingStore(t testing.TB) (*store.Store, *storetest.Clock) {
 	clock := storetest.NewClock(t, "2026-11-21T10:00:00Z")
 	return storetest.Open(t, clock.Now), clock
 }

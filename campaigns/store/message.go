@@ -12,12 +12,12 @@ import (
 
 const messageColumns = `SELECT m.id, m.no, coalesce(c.id, ''), m.campaign_id, m.run_id, m.version, m.variant, m.ghost, m.channel, m.channel_id, m.template_id,
 	m.template_revision, coalesce(m.address, ''), m.vars, coalesce(m.code, ''), m.status, m.attempts, coalesce(m.provider_id, ''), m.history, m.content_hash,
-	m.content, m.queued_at, m.finished_at FROM messages m LEFT JOIN customers c ON c.no = m.no`
+	m.content, m.queued_at, m.not_after, m.finished_at FROM messages m LEFT JOIN customers c ON c.no = m.no`
 
 func scanMessage(row pgx.CollectableRow) (campaigns.Message, error) {
 	var m campaigns.Message
 	err := row.Scan(&m.ID, &m.No, &m.CustomerID, &m.CampaignID, &m.RunID, &m.Version, &m.Variant, &m.Ghost, &m.Channel, &m.ChannelID, &m.TemplateID,
-		&m.TemplateRevision, &m.Address, &m.Vars, &m.Code, &m.Status, &m.Attempts, &m.ProviderID, &m.History, &m.ContentHash, &m.Content, &m.QueuedAt, &m.FinishedAt)
+		&m.TemplateRevision, &m.Address, &m.Vars, &m.Code, &m.Status, &m.Attempts, &m.ProviderID, &m.History, &m.ContentHash, &m.Content, &m.QueuedAt, &m.NotAfter, &m.FinishedAt)
 	return m, err
 }
 
@@ -67,7 +67,7 @@ func (tx *Tx) QueueMessages(ctx context.Context, messages []campaigns.Message) e
 	history := []campaigns.Change{{At: tx.Now.Truncate(time.Second), Status: campaigns.MessageQueued}}
 	ghostly := []campaigns.Change{{At: tx.Now.Truncate(time.Second), Status: campaigns.MessageGhost}}
 	columns := []string{"no", "id", "queued_at", "campaign_id", "run_id", "version", "variant", "ghost", "channel", "channel_id", "template_id",
-		"template_revision", "address", "vars", "code", "status", "history", "finished_at"}
+		"template_revision", "address", "vars", "code", "status", "history", "not_after", "finished_at"}
 	_, err := tx.tx.CopyFrom(ctx, pgx.Identifier{"messages"}, columns, pgx.CopyFromSlice(len(messages), func(i int) ([]any, error) {
 		m := &messages[i]
 		status, steps, finished := campaigns.MessageQueued, history, (*time.Time)(nil)
@@ -75,7 +75,7 @@ func (tx *Tx) QueueMessages(ctx context.Context, messages []campaigns.Message) e
 			status, steps, finished = campaigns.MessageGhost, ghostly, &tx.Now
 		}
 		return []any{m.No, m.ID, campaigns.TimeOf(m.ID), m.CampaignID, m.RunID, m.Version, m.Variant, m.Ghost, m.Channel, m.ChannelID, m.TemplateID,
-			m.TemplateRevision, nullText(m.Address), m.Vars, nullText(m.Code), string(status), steps, finished}, nil
+			m.TemplateRevision, nullText(m.Address), m.Vars, nullText(m.Code), string(status), steps, m.NotAfter, finished}, nil
 	}))
 	if err != nil {
 		return fmt.Errorf("queueing messages: %w", err)

@@ -117,7 +117,7 @@ func (tx *Tx) writePurchases(ctx context.Context, purchases []campaigns.Purchase
 		return nil
 	}
 	var batch pgx.Batch
-	var nos, amounts, changed []int64
+	var nos, amounts []int64
 	var times []time.Time
 	for _, i := range order {
 		p := &purchases[i]
@@ -128,17 +128,16 @@ func (tx *Tx) writePurchases(ctx context.Context, purchases []campaigns.Purchase
 		p.Amount, p.At = amount, wholeSecond(p.At)
 		batch.Queue(`INSERT INTO purchases (no, order_id, at, store, amount, lines, coupon_codes) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
 			p.No, p.OrderID, p.At, textOrMissing(p.Store), amount, composites(p.Lines), p.CouponCodes)
-		changed = append(changed, p.No)
 		if p.CustomerID != "" {
 			nos, amounts, times = append(nos, p.No), append(amounts, amount), append(times, p.At)
 		}
 	}
-	if len(nos) > 0 {
+	if len(nos) > 0 { // of guests, who have no profile, there are no figures and nothing to follow
 		batch.Queue(`INSERT INTO customer_figures AS f (no, purchase_count, total_spend, first_purchase_at, last_purchase_at)
 			SELECT no, count(*), sum(amount), min(at), max(at) FROM unnest($1::bigint[], $2::bigint[], $3::timestamptz[]) b(no, amount, at)
 			GROUP BY no ORDER BY no `+addFigures, nos, amounts, times)
+		batch.Queue(`INSERT INTO changes (xid, no, kind) SELECT DISTINCT pg_current_xact_id(), no, $1::smallint FROM unnest($2::bigint[]) no`, changedPurchases, nos)
 	}
-	batch.Queue(`INSERT INTO changes (xid, no, kind) SELECT DISTINCT pg_current_xact_id(), no, $1::smallint FROM unnest($2::bigint[]) no`, changedPurchases, changed)
 	return tooLarge(tx.sendBatch(ctx, "keeping purchases", &batch))
 }
 

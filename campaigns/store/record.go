@@ -120,7 +120,7 @@ func histories() map[string]history {
 			"purchases p", "p.at, p.order_id"},
 		"items": {[]string{"at", "sku", "brand", "category", "qty", "amount"},
 			[]column{at, {"l.sku", asText}, {"l.brand", asText}, {"l.category", asText}, {"l.qty::bigint", asInt}, {"l.amount", asInt}},
-			"purchases p CROSS JOIN LATERAL unnest(p.lines) WITH ORDINALITY AS l(sku, brand, category, qty, amount, line)", "p.at, p.order_id, l.line"},
+			"purchases p CROSS JOIN LATERAL unnest(coalesce(p.net_lines, p.lines)) WITH ORDINALITY AS l(sku, brand, category, qty, amount, line)", "p.at, p.order_id, l.line"},
 		"lots": {[]string{"earned_on", "active_from", "last_valid_on", "points", "remaining"},
 			[]column{{"p.earned_on - DATE '1970-01-01'", asDate}, {"p.active_from - DATE '1970-01-01'", asDate}, {"p.last_valid_on - DATE '1970-01-01'", asDate},
 				{"p.points", asInt}, {"p.remaining", asInt}}, "lots p", "p.earned_on, p.lot_id"},

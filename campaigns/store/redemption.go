@@ -84,9 +84,12 @@ func (tx *Tx) CreateRedemption(ctx context.Context, r *campaigns.Redemption, req
 	return readRedemption(answers, r, limited)
 }
 
-// countUse takes one use from the slot given, else from the others in order: the last use is found wherever it is left.
-const countUse = `UPDATE counters SET used = used + 1 WHERE offer_id = $1 AND used < max AND slot = (
-	SELECT slot FROM counters WHERE offer_id = $1 AND used < max ORDER BY slot <> $2, slot LIMIT 1 FOR UPDATE SKIP LOCKED)`
+// countUse takes one use from the slot given, else from the first of the others that nobody holds; when all are held by
+// redemptions that have not committed yet, it waits for one of them. So the last use is found wherever it is left, and an
+// offer is used up only when every slot is.
+const countUse = `UPDATE counters SET used = used + 1 WHERE offer_id = $1 AND used < max AND slot = COALESCE(
+	(SELECT slot FROM counters WHERE offer_id = $1 AND used < max ORDER BY slot <> $2, slot LIMIT 1 FOR UPDATE SKIP LOCKED),
+	(SELECT slot FROM counters WHERE offer_id = $1 AND used < max ORDER BY slot <> $2, slot LIMIT 1 FOR UPDATE))`
 
 func readRedemption(answers pgx.BatchResults, r *campaigns.Redemption, limited map[campaigns.ID]bool) error {
 	tag, err := answers.Exec()

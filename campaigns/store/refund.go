@@ -45,7 +45,7 @@ func (tx *Tx) CreateRefund(ctx context.Context, r *campaigns.Refund) (created bo
 	for _, l := range lines {
 		r.Amount += l.Amount
 	}
-	return true, tx.writeRefund(ctx, r, p, void)
+	return true, tx.writeRefund(ctx, r, p, p.Left(append(earlier, lines...), void), void)
 }
 
 // repeatRefund reads what a refund_id took back the first time.
@@ -76,11 +76,11 @@ func (tx *Tx) refundedLines(ctx context.Context, p *campaigns.Purchase) ([]campa
 // writeRefund writes the refund, what is left of the order, the customer's figures and the change. A void order leaves
 // the count, and the first and the last purchase are found anew: in a second statement, which sees what those committed
 // who held the figures' lock before.
-func (tx *Tx) writeRefund(ctx context.Context, r *campaigns.Refund, p *campaigns.Purchase, void bool) error {
+func (tx *Tx) writeRefund(ctx context.Context, r *campaigns.Refund, p *campaigns.Purchase, left []campaigns.Line, void bool) error {
 	var batch pgx.Batch
 	batch.Queue(`INSERT INTO refunds (no, refund_id, order_id, at, lines, amount) VALUES ($1, $2, $3, $4, $5, $6)`,
 		p.No, r.RefundID, r.OrderID, r.At, composites(r.Lines), r.Amount)
-	batch.Queue(`UPDATE purchases SET refunded = refunded + $3, void = $4 WHERE no = $1 AND order_id = $2`, p.No, p.OrderID, r.Amount, void)
+	batch.Queue(`UPDATE purchases SET refunded = refunded + $3, void = $4, net_lines = $5 WHERE no = $1 AND order_id = $2`, p.No, p.OrderID, r.Amount, void, composites(left))
 	if void {
 		batch.Queue(`UPDATE customer_figures SET total_spend = total_spend - $2, purchase_count = purchase_count - 1 WHERE no = $1`, p.No, r.Amount)
 		batch.Queue(`UPDATE customer_figures SET

@@ -1,6 +1,7 @@
 package channel
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -32,6 +33,7 @@ type email struct {
 	tls      *tls.Config  // also of starttls
 	dialled  net.Conn     // the last connection, which the library leaves open when its greeting fails
 	session  *smtp.Client // nil: none
+	content  bytes.Buffer // of the message at hand
 }
 
 func openSMTP(s Settings, clock func() time.Time) (*email, error) {
@@ -85,9 +87,9 @@ func (e *email) Send(ctx context.Context, m Message) Outcome {
 		return Outcome{Status: Permanent, Detail: err.Error()}
 	}
 	reused := e.session != nil
-	outcome, dead := e.attempt(ctx, msg)
+	outcome, dead := e.attempt(ctx, m.To, msg)
 	if reused && dead {
-		outcome, _ = e.attempt(ctx, msg)
+		outcome, _ = e.attempt(ctx, m.To, msg)
 	}
 	if outcome.Status == Sent {
 		outcome.ProviderID = queueID(outcome.Detail)
@@ -100,7 +102,7 @@ func (e *email) Send(ctx context.Context, m Message) Outcome {
 }
 
 // attempt sends once. Dead says that the session was over before the content was handed over.
-func (e *email) attempt(ctx context.Context, msg *mail.Msg) (o Outcome, dead bool) {
+func (e *email) attempt(ctx context.Context, to string, msg *mail.Msg) (o Outcome, dead bool) {
 	if err := ctx.Err(); err != nil {
 		return Outcome{Status: Temporary, Detail: "stopped before sending: " + err.Error()}, false
 	}
@@ -112,51 +114,62 @@ func (e *email) attempt(ctx context.Context, msg *mail.Msg) (o Outcome, dead boo
 		}
 		e.session = session
 	}
-	err := e.client.SendWithSMTPClient(e.session, msg)
-	if msg.IsDelivered() { // what failed after the acceptance is not the message's business
-		if err != nil {
-			e.cut()
-		}
-		return Outcome{Status: Sent, Detail: msg.ServerResponse()}, false
+	answer, failed := e.handOver(e.session, to, msg)
+	if failed == nil {
+		return Outcome{Status: Sent, Detail: answer}, false
 	}
-	o, keep, dead := classify(err)
+	o, keep, dead := classify(failed)
 	if !keep {
 		e.cut()
 	}
 	return o, dead
 }
 
-// classify reads an error of the library: what is known of the message, whether the session can go on, and whether it was
-// already over before the content.
-func classify(err error) (o Outcome, keep, dead bool) {
+// handOver gives a message to the server and says what it answered, or what was wrong.
+func (e *email) handOver(session *smtp.Client, to string, msg *mail.Msg) (string, *fault) {
+	if together, _ := session.Extension("PIPELINING"); together {
+		return e.pipeline(session, to, msg)
+	}
+	err := e.client.SendWithSMTPClient(session, msg)
+	if msg.IsDelivered() { // what failed after the acceptance is not the message's business
+		if err != nil {
+			e.cut()
+		}
+		return msg.ServerResponse(), nil
+	}
 	var failed *mail.SendError
 	if !errors.As(err, &failed) {
-		return Outcome{Status: Unknown, Detail: fmt.Sprint(err)}, false, false
+		return "", &fault{step: mail.ErrSMTPDataClose, detail: fmt.Sprint(err)}
 	}
-	o.Detail, _, _ = strings.Cut(failed.Error(), ", affected ")
-	code := failed.ErrorCode()
+	detail, _, _ := strings.Cut(failed.Error(), ", affected ")
+	return "", &fault{step: failed.Reason, code: failed.ErrorCode(), detail: detail}
+}
+
+// classify reads a fault: what is known of the message, whether the session can go on, and whether it was already over
+// before the content.
+func classify(f *fault) (o Outcome, keep, dead bool) {
+	o.Detail = f.detail
 	switch {
-	case code == 0 && failed.Reason == mail.ErrSMTPDataClose:
+	case f.code == 0 && f.step == mail.ErrSMTPDataClose:
 		o.Status = Unknown
 		return o, false, false
-	case code == 0:
+	case f.code == 0:
 		o.Status = Temporary
-		before := failed.Reason == mail.ErrConnCheck || failed.Reason == mail.ErrSMTPMailFrom ||
-			failed.Reason == mail.ErrSMTPRcptTo || failed.Reason == mail.ErrSMTPData
+		before := f.step == mail.ErrConnCheck || f.step == mail.ErrSMTPMailFrom || f.step == mail.ErrSMTPRcptTo || f.step == mail.ErrSMTPData
 		return o, false, before
-	case code == 421:
+	case f.code == 421:
 		o.Status = Temporary
-		return o, false, failed.Reason == mail.ErrSMTPMailFrom
-	case sessionFault(code):
+		return o, false, f.step == mail.ErrSMTPMailFrom
+	case sessionFault(f.code):
 		o.Status = Temporary
 		return o, false, false
-	case code >= 500:
+	case f.code >= 500:
 		o.Status = Permanent
 	default:
 		o.Status = Temporary
 	}
-	// After a refused DATA the library sends no RSET, and the transaction would still be open.
-	return o, failed.Reason != mail.ErrSMTPData, false
+	// After a refused DATA nobody says RSET, and the transaction would still be open.
+	return o, f.step != mail.ErrSMTPData && !f.over, false
 }
 
 // sessionFault is said of refusals that blame the session and not the message: a wrong sequence (503), and everything

@@ -16,19 +16,23 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 )
 
 // Server is a running private PostgreSQL.
 type Server struct {
-	dir    string // the cluster's folder
-	socket string // the folder of the unix socket
-	bin    string
-	lock   *os.File
-	cmd    *exec.Cmd
-	exited chan error // closed when a server that we started has ended
-	pid    int
+	dir     string // the cluster's folder
+	socket  string // the folder of the unix socket
+	bin     string
+	lock    *os.File
+	options Options
+
+	mu       sync.Mutex
+	exited   chan error // gets the reason when the process ends, and is closed
+	pid      int
+	stopping bool
 }
 
 // Options of Start. Scratch gives up durability for speed: for tests and the demo only. Say gets a line for the person
@@ -51,18 +55,18 @@ func Start(ctx context.Context, data string, options Options) (*Server, error) {
 	if err := os.MkdirAll(data, 0o755); err != nil {
 		return nil, fmt.Errorf("the data folder cannot be made: %w", err)
 	}
-	s := &Server{dir: filepath.Join(data, "postgres"), exited: make(chan error, 1)}
+	s := &Server{dir: filepath.Join(data, "postgres"), options: options}
 	if s.lock, err = lockFolder(data); err != nil {
 		return nil, err
 	}
-	if err := s.start(ctx, data, options); err != nil {
+	if err := s.start(ctx, data); err != nil {
 		s.lock.Close()
 		return nil, err
 	}
 	return s, nil
 }
 
-func (s *Server) start(ctx context.Context, data string, options Options) error {
+func (s *Server) start(ctx context.Context, data string) error {
 	var err error
 	if s.bin, err = Find(); err != nil {
 		return err
@@ -71,7 +75,7 @@ func (s *Server) start(ctx context.Context, data string, options Options) error 
 		return err
 	}
 	if _, err := os.Stat(filepath.Join(s.dir, "PG_VERSION")); errors.Is(err, os.ErrNotExist) {
-		options.Say("making a private PostgreSQL in %s", s.dir)
+		s.options.Say("making a private PostgreSQL in %s", s.dir)
 		if err := s.initdb(ctx); err != nil {
 			return err
 		}
@@ -79,7 +83,7 @@ func (s *Server) start(ctx context.Context, data string, options Options) error 
 	if err := s.clearStale(ctx); err != nil {
 		return err
 	}
-	return s.run(ctx, options)
+	return s.run(ctx)
 }
 
 // URL is the address for a client of a database in this server.
@@ -96,19 +100,54 @@ func (s *Server) Bin() string { return s.bin }
 // Stop ends the server: fast, so that what was committed is safe and what was not is rolled back.
 func (s *Server) Stop() error {
 	defer s.lock.Close()
-	if err := syscall.Kill(s.pid, syscall.SIGINT); err != nil {
+	s.mu.Lock()
+	s.stopping = true
+	pid, exited := s.pid, s.exited
+	s.mu.Unlock()
+	if err := syscall.Kill(pid, syscall.SIGINT); err != nil {
 		return nil // ended already
 	}
 	select {
-	case <-s.exited:
+	case <-exited:
 		return nil
 	case <-time.After(20 * time.Second):
-		return errors.Join(fmt.Errorf("PostgreSQL (process %d) did not stop in 20 s and was ended", s.pid), syscall.Kill(s.pid, syscall.SIGQUIT))
+		return errors.Join(fmt.Errorf("PostgreSQL (process %d) did not stop in 20 s and was ended", pid), syscall.Kill(pid, syscall.SIGQUIT))
 	}
 }
 
-// Exited is closed with the reason when the server ends by itself.
-func (s *Server) Exited() <-chan error { return s.exited }
+// Keep starts the server again whenever it ends by itself, until ctx ends. What was committed is there again; statements
+// that were under way fail, and those who sent them try again.
+func (s *Server) Keep(ctx context.Context, say func(format string, args ...any)) {
+	for {
+		s.mu.Lock()
+		exited, stopping := s.exited, s.stopping
+		s.mu.Unlock()
+		if stopping {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case err := <-exited:
+			say("PostgreSQL ended by itself (%v): starting it again", err)
+		}
+		for {
+			err := s.clearStale(ctx)
+			if err == nil {
+				err = s.run(ctx)
+			}
+			if err == nil || ctx.Err() != nil {
+				break
+			}
+			say("PostgreSQL does not start, trying again in 2 s: %v", err)
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(2 * time.Second):
+			}
+		}
+	}
+}
 
 func lockFolder(data string) (*os.File, error) {
 	path := filepath.Join(data, "beckon.lock")
@@ -185,23 +224,25 @@ func (s *Server) livePid() int {
 	return pid
 }
 
-func (s *Server) run(ctx context.Context, options Options) error {
+func (s *Server) run(ctx context.Context) error {
 	logPath := filepath.Join(filepath.Dir(s.dir), "postgres.log")
 	logFile, err := os.OpenFile(logPath, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o640)
 	if err != nil {
 		return fmt.Errorf("the data folder cannot be written: %w", err)
 	}
 	defer logFile.Close()
-	cmd := exec.Command(filepath.Join(s.bin, "postgres"), append([]string{"-D", s.dir, "-k", s.socket}, settings(options.Scratch)...)...)
+	cmd := exec.Command(filepath.Join(s.bin, "postgres"), append([]string{"-D", s.dir, "-k", s.socket}, settings(s.options.Scratch)...)...)
 	cmd.Dir = "/"
 	cmd.Stdout, cmd.Stderr = logFile, logFile
 	asServer(cmd)
-	started := make(chan error, 1)
-	go superviseOn(cmd, started, s.exited)
+	started, exited := make(chan error, 1), make(chan error, 1)
+	go superviseOn(cmd, started, exited)
 	if err := <-started; err != nil {
 		return fmt.Errorf("starting PostgreSQL: %w", err)
 	}
-	s.cmd, s.pid = cmd, cmd.Process.Pid
+	s.mu.Lock()
+	s.exited, s.pid = exited, cmd.Process.Pid
+	s.mu.Unlock()
 	return s.await(ctx, logPath)
 }
 

@@ -4,8 +4,11 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -55,6 +58,42 @@ func TestAFolderThatCannotBeMadeIsNamed(t *testing.T) {
 	}
 	if _, err := local.Start(context.Background(), filepath.Join(file, "data"), local.Options{}); err == nil || !strings.Contains(err.Error(), "data folder") {
 		t.Fatalf("got %v", err)
+	}
+}
+
+func TestAServerThatIsKilledIsStartedAgain(t *testing.T) {
+	data := t.TempDir()
+	server := start(t, data)
+	ctx, cancel := context.WithCancel(context.Background())
+	kept := make(chan struct{})
+	go func() { defer close(kept); server.Keep(ctx, t.Logf) }()
+	defer func() { cancel(); <-kept; server.Stop() }()
+	content, err := os.ReadFile(filepath.Join(data, "postgres", "postmaster.pid"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, _, _ := strings.Cut(string(content), "\n")
+	pid, err := strconv.Atoi(first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(pid, syscall.SIGQUIT); err != nil {
+		t.Fatal(err)
+	}
+	deadline := time.After(20 * time.Second)
+	for {
+		again, _ := os.ReadFile(filepath.Join(data, "postgres", "postmaster.pid"))
+		if line, _, _ := strings.Cut(string(again), "\n"); line != "" && line != first {
+			if conn, err := pgx.Connect(context.Background(), server.URL("postgres")); err == nil {
+				conn.Close(context.Background())
+				return
+			}
+		}
+		select {
+		case <-deadline:
+			t.Fatal("PostgreSQL did not come back")
+		case <-time.After(20 * time.Millisecond):
+		}
 	}
 }
 

@@ -5,6 +5,8 @@
 -- +goose Up
 CREATE TYPE purchase_line AS (sku text, brand text, category text, qty integer, amount bigint);
 
+CREATE AGGREGATE purchase_lines (purchase_line[]) (sfunc = array_cat, stype = purchase_line[]);
+
 CREATE SEQUENCE customer_nos;
 CREATE SEQUENCE code_serials;
 
@@ -167,6 +169,7 @@ CREATE TABLE purchases (
     refunded bigint NOT NULL DEFAULT 0,
     void boolean NOT NULL DEFAULT false,
     lines purchase_line[] NOT NULL,
+    net_lines purchase_line[],
     coupon_codes text[],
     PRIMARY KEY (no, order_id)
 );
@@ -300,6 +303,7 @@ CREATE TABLE messages (
     history jsonb NOT NULL,
     content_hash bytea,
     content jsonb,
+    not_after timestamptz NOT NULL,
     finished_at timestamptz,
     PRIMARY KEY (no, queued_at, id)
 ) PARTITION BY RANGE (queued_at);
@@ -408,8 +412,9 @@ CREATE TABLE imports (
     rows_unchanged bigint NOT NULL DEFAULT 0,
     rows_rejected bigint NOT NULL DEFAULT 0,
     error text,
-    node_id uuid NOT NULL,
+    stage jsonb,
     started_at timestamptz NOT NULL,
+    seen_at timestamptz NOT NULL,
     finished_at timestamptz
 );
 CREATE TABLE import_rejects (

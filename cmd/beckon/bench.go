@@ -1,0 +1,44 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"runtime/pprof"
+	"time"
+
+	"beckon/engine/bench"
+)
+
+// benchCommand measures Beckon beside the plainest programs that do the same work, on a private PostgreSQL of its own.
+type benchCommand struct {
+	Name    string `arg:"" optional:"" enum:"import,send,redeem,all" default:"all" help:"What to measure: import, send, redeem or all."`
+	JSON    bool   `name:"json" help:"Print one JSON object instead of the table."`
+	Rows    int    `help:"Lines, messages or redemptions of a round; each measure has its own number if left out."`
+	Rounds  int    `default:"3" help:"How often each side runs, in turns."`
+	Profile string `placeholder:"FILE" help:"Write a CPU profile of the whole run."`
+}
+
+// Run measures and prints.
+func (c *benchCommand) Run(ctx context.Context, o *output) (err error) {
+	if c.Profile != "" {
+		file, err := os.Create(c.Profile)
+		if err != nil {
+			return fmt.Errorf("writing the profile: %w", err)
+		}
+		defer file.Close()
+		if err := pprof.StartCPUProfile(file); err != nil {
+			return err
+		}
+		defer pprof.StopCPUProfile()
+	}
+	report, err := bench.Run(ctx, c.Name, bench.Options{Clock: time.Now, Rows: c.Rows, Rounds: c.Rounds, Say: o.say})
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return json.NewEncoder(o.out).Encode(report)
+	}
+	return report.Print(o.out)
+}

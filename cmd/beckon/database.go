@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"beckon/campaigns"
+	"beckon/campaigns/store"
+	"beckon/campaigns/store/local"
+)
+
+// database says which PostgreSQL a subcommand uses: the one of DATABASE_URL, else a private one in the data folder.
+type database struct {
+	Data        string `help:"Folder of the private PostgreSQL, used without DATABASE_URL." default:"beckon-data" env:"BECKON_DATA" type:"path" placeholder:"DIR"`
+	DatabaseURL string `help:"PostgreSQL 15 or later to use instead of a private one." env:"DATABASE_URL" placeholder:"URL"`
+	Currency    string `help:"Currency of a fresh workspace." default:"CNY" env:"BECKON_CURRENCY"`
+	Zone        string `help:"Time zone of a fresh workspace." default:"Asia/Shanghai" env:"BECKON_ZONE"`
+	Country     string `help:"Country of a fresh workspace, for phone numbers without +." default:"CN" env:"BECKON_COUNTRY"`
+	PublicURL   string `help:"Where customers reach this service: links in messages begin with it." env:"BECKON_PUBLIC_URL" placeholder:"URL"`
+}
+
+// An opened is a database that is ready; close ends what was started for it.
+type opened struct {
+	store  *store.Store
+	server *local.Server // nil with DATABASE_URL
+}
+
+// open connects, starting the private PostgreSQL where there is none, and brings the schema up to date.
+func (d *database) open(ctx context.Context, o *output, clock func() time.Time) (*opened, error) {
+	fresh := campaigns.FreshWorkspace()
+	fresh.Currency, fresh.Zone, fresh.Country = d.Currency, d.Zone, d.Country
+	if err := fresh.Check(); err != nil {
+		return nil, fmt.Errorf("the settings of a fresh workspace: %w", err)
+	}
+	opening := &opened{}
+	url := d.DatabaseURL
+	if url == "" {
+		if err := local.Install(o.say); err != nil {
+			return nil, err
+		}
+		server, err := local.Start(ctx, d.Data, local.Options{Say: o.say})
+		if err != nil {
+			return nil, err
+		}
+		opening.server, url = server, server.URL("postgres")
+	}
+	var err error
+	if opening.store, err = store.Open(ctx, url, clock, store.Options{Connections: 24}); err == nil {
+		err = opening.store.Prepare(ctx, fresh)
+	}
+	if err == nil && d.PublicURL != "" {
+		err = setPublicURL(ctx, opening.store, d.PublicURL)
+	}
+	if err != nil {
+		opening.close(o)
+		return nil, err
+	}
+	return opening, nil
+}
+
+func setPublicURL(ctx context.Context, s *store.Store, url string) error {
+	return s.Update(ctx, func(tx *store.Tx) error {
+		w, err := tx.LockWorkspace(ctx)
+		if err != nil || w.PublicURL == url {
+			return err
+		}
+		w.PublicURL = url
+		if err := w.Check(); err != nil {
+			return err
+		}
+		return tx.SaveWorkspace(ctx, w)
+	})
+}
+
+func (o *opened) close(out *output) {
+	if o.store != nil {
+		o.store.Close()
+	}
+	if o.server != nil {
+		if err := o.server.Stop(); err != nil {
+			out.say("stopping PostgreSQL: %v", err)
+		}
+	}
+}

@@ -1,0 +1,65 @@
+// Package main is the beckon command: one file per subcommand, settings from flags and BECKON_* variables read here.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// commands are the subcommands; each has a file of its own.
+type commands struct {
+	Serve   serveCommand   `cmd:"" help:"Run the service: API, console and sending. Needs no configuration."`
+	Demo    demoCommand    `cmd:"" help:"Show it on a simulated shop: three campaigns, sixty days, and the true lift beside the measured one."`
+	Import  importCommand  `cmd:"" help:"Bring in customers, purchases, events, points or assignments from a file."`
+	Migrate migrateCommand `cmd:"" help:"Bring the database's schema up to date and end."`
+	Keys    keysCommand    `cmd:"" help:"Make an API key in the database of DATABASE_URL or --data."`
+	Bench   benchCommand   `cmd:"" help:"Measure Beckon beside the plainest programs that do the same, on a PostgreSQL of its own."`
+}
+
+// run is main without the process: it parses the arguments, runs a subcommand and gives the exit code.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	var chosen commands
+	parser, err := kong.New(&chosen, kong.Name("beckon"), kong.Writers(stdout, stderr), kong.UsageOnError(),
+		kong.Description("Beckon finds the customers who should get an offer, sends each a message exactly once, redeems the offer and measures what it caused."),
+		kong.Exit(func(int) {}), kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(&output{stdout, stderr}))
+	if err != nil {
+		fmt.Fprintln(stderr, "beckon:", err)
+		return 2
+	}
+	parsed, err := parser.Parse(args)
+	if err != nil {
+		var wrong *kong.ParseError
+		fmt.Fprintln(stderr, "beckon:", err)
+		if errors.As(err, &wrong) {
+			fmt.Fprintln(stderr, "Type beckon --help for what there is.")
+		}
+		return 2
+	}
+	if parsed.Selected() == nil { // --help was printed
+		return 0
+	}
+	if err := parsed.Run(); err != nil {
+		fmt.Fprintln(stderr, "beckon:", err)
+		return 1
+	}
+	return 0
+}
+
+// output is where a subcommand writes: results to out, what it is doing to log.
+type output struct{ out, log io.Writer }
+
+func (o *output) say(format string, args ...any) { fmt.Fprintf(o.log, format+"\n", args...) }

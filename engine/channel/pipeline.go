@@ -1,0 +1,97 @@
+package channel
+
+import (
+	"errors"
+	"fmt"
+	"net/textproto"
+
+	"github.com/wneessen/go-mail"
+	"github.com/wneessen/go-mail/smtp"
+)
+
+// A fault is why a message did not leave: at which step, and the server's code, 0 when the connection failed. Over says
+// that the session cannot go on.
+type fault struct {
+	step   mail.SendErrReason
+	code   int
+	detail string
+	over   bool
+}
+
+func faultOf(step mail.SendErrReason, err error) *fault {
+	f := &fault{step: step, detail: fmt.Sprintf("%s: %v", step, err)}
+	var refused *textproto.Error
+	if errors.As(err, &refused) {
+		f.code = refused.Code
+	}
+	return f
+}
+
+// pipeline sends one message to a server that offers PIPELINING (RFC 2920): MAIL, RCPT and DATA go out together and their
+// answers come back together, two round trips instead of four. It gives what the server answered to the content, or the
+// fault. Everything else about a session is the library's.
+//
+// A server that takes DATA after it refused the recipient expects a content that must not be sent: the session is cut.
+func (e *email) pipeline(session *smtp.Client, to string, msg *mail.Msg) (string, *fault) {
+	if err := session.UpdateDeadline(timeout); err != nil {
+		return "", faultOf(mail.ErrConnCheck, err)
+	}
+	text := session.Text
+	e.content.Reset()
+	if _, err := msg.WriteTo(&e.content); err != nil {
+		return "", faultOf(mail.ErrWriteContent, err)
+	}
+	_, _ = fmt.Fprintf(text.W, "MAIL FROM:<%s>%s\r\nRCPT TO:<%s>\r\nDATA\r\n", e.settings.From, mailOptions(session), to) // an error shows at Flush
+	if err := text.W.Flush(); err != nil {
+		return "", faultOf(mail.ErrSMTPMailFrom, err)
+	}
+	if refused := envelope(session); refused != nil {
+		return "", refused
+	}
+	writer := text.DotWriter()
+	if _, err := writer.Write(e.content.Bytes()); err != nil {
+		return "", faultOf(mail.ErrWriteContent, err)
+	}
+	_ = writer.Close() // whether the end arrived shows in the answer
+	_, answer, err := text.ReadResponse(250)
+	if err != nil {
+		return "", faultOf(mail.ErrSMTPDataClose, err)
+	}
+	return answer, nil
+}
+
+// mailOptions are those of MAIL FROM that the server understands.
+func mailOptions(session *smtp.Client) string {
+	options := ""
+	if offered, _ := session.Extension("8BITMIME"); offered {
+		options = " BODY=8BITMIME"
+	}
+	if offered, _ := session.Extension("SMTPUTF8"); offered {
+		options += " SMTPUTF8"
+	}
+	return options
+}
+
+// envelope reads the three answers and gives the first refusal. Where the session stays usable, the transaction is taken
+// back, so that the next message finds it at its start.
+func envelope(session *smtp.Client) *fault {
+	var first *fault
+	for _, step := range []struct {
+		name mail.SendErrReason
+		want int
+	}{{mail.ErrSMTPMailFrom, 250}, {mail.ErrSMTPRcptTo, 25}, {mail.ErrSMTPData, 354}} {
+		_, _, err := session.Text.ReadResponse(step.want)
+		if err != nil && first == nil {
+			first = faultOf(step.name, err)
+		}
+		var refused *textproto.Error
+		if err != nil && !errors.As(err, &refused) {
+			first.over = true
+			return first
+		}
+		if first != nil && step.name == mail.ErrSMTPData {
+			first.over = err == nil || session.Reset() != nil
+		}
+	}
+	return first
+}
