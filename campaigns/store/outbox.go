@@ -94,7 +94,7 @@ func (tx *Tx) FinishMessages(ctx context.Context, lane int16, owner campaigns.ID
 				finished_at = CASE WHEN r.status <> 'queued' THEN $1::timestamptz END, history = m.history || r.step::jsonb
 			FROM unnest($2::bigint[], $3::timestamptz[], $4::uuid[], $5::text[], $6::smallint[], $7::text[], $8::bytea[], $9::text[], $10::text[])
 				AS r(no, queued_at, id, status, attempts, provider, hash, content, step)
-			WHERE m.no = r.no AND m.queued_at = r.queued_at AND m.id = r.id AND m.status IN ('queued', 'unknown') RETURNING m.no)
+			WHERE m.no = r.no AND m.queued_at = r.queued_at AND m.id = r.id AND (m.status = 'queued' OR (m.status = 'unknown' AND r.status <> 'queued')) RETURNING m.no)
 		INSERT INTO changes (xid, no, kind) SELECT pg_current_xact_id(), no, $11 FROM done`,
 		tx.Now, f.nos, f.queued, f.ids, f.statuses, f.attempts, f.providers, f.hashes, f.contents, f.steps, changedMessages)
 	if err := tx.tx.SendBatch(ctx, batch).Close(); err != nil {
