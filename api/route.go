@@ -46,6 +46,9 @@ func known(op *huma.Operation) {
 	op.Metadata["known"] = true
 }
 
+// file is given as CSV alone.
+func file(op *huma.Operation) { op.Metadata["file"] = true }
+
 // streams reads its body by itself, up to its own limit.
 func streams(op *huma.Operation) { op.Metadata["streams"] = true }
 
@@ -91,6 +94,9 @@ func (s *Server) guard(op *huma.Operation, scopes []string) {
 func documentAnswers(op *huma.Operation) {
 	if op.Metadata["open"] != nil {
 		op.Responses["200"].Content = map[string]*huma.MediaType{"text/html": {Schema: &huma.Schema{Type: huma.TypeString}}}
+	}
+	if op.Metadata["file"] != nil {
+		op.Responses["200"].Content = map[string]*huma.MediaType{"text/csv": {Schema: &huma.Schema{Type: huma.TypeString}}}
 	}
 	for _, status := range []string{"200", "201"} {
 		answer := op.Responses[status]
