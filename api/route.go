@@ -68,7 +68,7 @@ func route[I, O any](s *Server, line, summary string, scopes []string, handle fu
 	huma.Register(s.huma, op, func(ctx context.Context, in *I) (*O, error) {
 		out, err := handle(ctx, in)
 		if err != nil {
-			return nil, s.problemOf(ctx, err)
+			return nil, s.problemOf(ctx, err).carried()
 		}
 		return out, nil
 	})
@@ -116,7 +116,7 @@ func documentAnswers(op *huma.Operation) {
 
 func (s *Server) problemResponse() *huma.Response {
 	schema := s.huma.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[problem](), true, "Problem")
-	return &huma.Response{Description: "What went wrong", Content: map[string]*huma.MediaType{"application/problem+json": {Schema: schema}}}
+	return &huma.Response{Description: "What went wrong", Content: map[string]*huma.MediaType{problemType: {Schema: schema}}}
 }
 
 // operationID is get-campaigns-id-runs for GET /v1/campaigns/{id}/runs.
