@@ -22,8 +22,15 @@ import (
 // answerMax is the largest answer that is kept for repeats.
 const answerMax = 1 << 20
 
-// claimStale is after how long a claim is believed to be left by a node that died: longer than any request may take.
-const claimStale = 2 * time.Minute
+// claimStale and uploadStale are after how long a claim is believed to be left by a node that died: longer than any
+// request may take, and than an upload should.
+const (
+	claimStale  = 2 * time.Minute
+	uploadStale = 6 * time.Hour
+)
+
+// drainMax is how much of a streamed body that was refused early is read to its end, to know it again.
+const drainMax = 64 << 20
 
 // onceOnly gives a repeated request with an Idempotency-Key the answer of the first. Answers that say "not now" are not
 // kept, so that the request can be tried again.
@@ -38,7 +45,7 @@ func (s *Server) onceOnly(ctx huma.Context, next func(huma.Context)) {
 		return
 	}
 	r := newRepeat(ctx, key)
-	claim, claimed, err := s.store.ClaimAnswer(ctx.Context(), r.scope, r.hash(), claimStale)
+	claim, claimed, err := s.store.ClaimAnswer(ctx.Context(), r.scope, r.hash(), r.stale)
 	switch {
 	case err != nil:
 		s.refuse(ctx, err)
@@ -70,7 +77,7 @@ func (s *Server) answerOnce(ctx huma.Context, r *repeat, claim store.Answer, nex
 		}
 	}()
 	next(ctx)
-	if !record.lasting() {
+	if !record.lasting() || !r.whole(drainMax) {
 		return
 	}
 	claim.RequestHash, claim.Status, claim.Headers = r.hash(), record.status, record.kept()
@@ -85,11 +92,7 @@ func (s *Server) answerOnce(ctx huma.Context, r *repeat, claim store.Answer, nex
 
 // answerAgain repeats a kept answer, if the request is the one that it answered.
 func (s *Server) answerAgain(ctx huma.Context, r *repeat, kept store.Answer) {
-	if _, err := io.Copy(io.Discard, echoOf(ctx).Request().Body); err != nil {
-		s.refuse(ctx, malformed("the body broke off"))
-		return
-	}
-	if !bytes.Equal(kept.RequestHash, r.hash()) {
+	if !r.whole(uploadMax) || !bytes.Equal(kept.RequestHash, r.hash()) {
 		s.refuse(ctx, campaigns.Invalid("Idempotency-Key", "was used with another request: take a new key for a new request"))
 		return
 	}
@@ -110,24 +113,36 @@ func (s *Server) answerAgain(ctx huma.Context, r *repeat, kept store.Answer) {
 // repeat is a request with an Idempotency-Key. Its scope names it among all requests; its hash tells it from another
 // one under the same key, and grows while a streamed body is read.
 type repeat struct {
-	scope []byte
-	body  hash.Hash
-	seed  [32]byte
+	scope  []byte
+	body   hash.Hash
+	stream io.Reader // of a streamed body, else nil
+	stale  time.Duration
+	seed   [32]byte
 }
 
 func newRepeat(ctx huma.Context, key string) *repeat {
 	c := echoOf(ctx)
 	told, _ := ctx.Context().Value(callKey{}).(*call)
-	r := &repeat{body: sha256.New(), seed: sha256.Sum256([]byte("answer\x00" + secretOf(ctx.Header("Authorization")) + "\x00" + key))}
+	r := &repeat{body: sha256.New(), stale: claimStale, seed: sha256.Sum256([]byte("answer\x00" + secretOf(ctx.Header("Authorization")) + "\x00" + key))}
 	scope := sha256.Sum256([]byte(told.key.ID.String() + "\x00" + ctx.Method() + "\x00" + c.Request().URL.Path + "\x00" + key))
 	r.scope = scope[:]
 	fmt.Fprintf(r.body, "%s\x00", c.Request().URL.RawQuery)
 	if body, whole := c.Get(bodyKey).([]byte); whole {
 		r.body.Write(body)
 	} else {
-		c.Request().Body = tee{io.TeeReader(c.Request().Body, r.body), c.Request().Body}
+		r.stale, r.stream = uploadStale, io.TeeReader(c.Request().Body, r.body)
+		c.Request().Body = tee{r.stream, c.Request().Body}
 	}
 	return r
+}
+
+// whole reads what is left of a streamed body, so that the hash is of all of it; false when that is over the limit.
+func (r *repeat) whole(limit int64) bool {
+	if r.stream == nil {
+		return true
+	}
+	n, err := io.Copy(io.Discard, io.LimitReader(r.stream, limit))
+	return err == nil && n < limit
 }
 
 // tee is a body that is hashed as it is read.

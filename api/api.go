@@ -101,6 +101,10 @@ func (s *Server) routes() {
 	route(s, "GET /v1/purchases/{order_id}", "Read a purchase with its refunds", readTill, s.purchase)
 	route(s, "POST /v1/purchases/{order_id}/refunds", "Take back lines of a purchase, or all of it", till, s.createRefund, known)
 	route(s, "POST /v1/events", "Keep one event or many", people, s.createEvents, known)
+	route(s, "POST /v1/imports", "Bring in a file of customers, purchases, events, points or assignments", []string{ingest}, s.createImport, accepted, streams, importedFiles)
+	route(s, "GET /v1/imports", "List imports, the newest first", readPeople, s.listImports, table)
+	route(s, "GET /v1/imports/{id}", "Read an import with its first rejected rows", readPeople, s.readImport)
+	route(s, "GET /v1/imports/{id}/rejected.csv", "All rejected rows", readPeople, s.rejectedRows, file)
 	route(s, "GET /v1/codes/{code}", "What a code is and whether it can be used now", readTill, s.code)
 	route(s, "POST /v1/redemptions", "Price a basket and use its codes", []string{pos}, s.redeem, known)
 }

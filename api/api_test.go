@@ -21,8 +21,8 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(storetest.Main(m)) }
 
-// a service is everything behind one address, with a key that may do all.
-type service struct {
+// a site is everything behind one address, with a key that may do all.
+type site struct {
 	*testing.T
 	store  *store.Store
 	engine *engine.Engine
@@ -34,7 +34,7 @@ type service struct {
 }
 
 // serve starts a service on a fresh database.
-func serve(t *testing.T) *service {
+func serve(t *testing.T) *site {
 	t.Helper()
 	clock := storetest.NewClock(t, "2026-11-21T10:00:00Z")
 	s := storetest.Open(t, clock.Now)
@@ -47,14 +47,14 @@ func serve(t *testing.T) *service {
 	e := engine.New(s, engine.Options{BaseURL: "http://beckon.test"})
 	server := api.New(s, e, api.Options{Version: "test", Log: slog.New(slog.NewTextHandler(log, nil))})
 	t.Cleanup(server.Close)
-	sv := &service{T: t, store: s, engine: e, api: server, clock: clock, log: &log.Buffer}
+	sv := &site{T: t, store: s, engine: e, api: server, clock: clock, log: &log.Buffer}
 	sv.key = sv.newKey("admin", campaigns.ScopeAdmin)
 	sv.spec = newContract(t, server)
 	return sv
 }
 
 // newKey makes a key beside the API, as `beckon keys` does.
-func (sv *service) newKey(name string, scopes ...string) string {
+func (sv *site) newKey(name string, scopes ...string) string {
 	sv.Helper()
 	key, secret := campaigns.NewKey(name, scopes, sv.clock.Now())
 	if err := sv.store.Update(sv.Context(), func(tx *store.Tx) error { return tx.CreateKey(sv.Context(), &key) }); err != nil {
@@ -73,7 +73,7 @@ type answer struct {
 }
 
 // do asks with the key of the service; headers come in pairs. Every answer is held against the OpenAPI document.
-func (sv *service) do(method, path string, body any, headers ...string) *answer {
+func (sv *site) do(method, path string, body any, headers ...string) *answer {
 	sv.Helper()
 	var reader io.Reader
 	kind := ""
@@ -115,17 +115,17 @@ func (sv *service) do(method, path string, body any, headers ...string) *answer 
 	return a
 }
 
-func (sv *service) get(path string, headers ...string) *answer {
+func (sv *site) get(path string, headers ...string) *answer {
 	sv.Helper()
 	return sv.do("GET", path, nil, headers...)
 }
 
-func (sv *service) post(path string, body any, headers ...string) *answer {
+func (sv *site) post(path string, body any, headers ...string) *answer {
 	sv.Helper()
 	return sv.do("POST", path, body, headers...)
 }
 
-func (sv *service) put(path string, body any, headers ...string) *answer {
+func (sv *site) put(path string, body any, headers ...string) *answer {
 	sv.Helper()
 	return sv.do("PUT", path, body, headers...)
 }

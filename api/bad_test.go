@@ -6,15 +6,17 @@ import (
 	"testing"
 )
 
-func TestBadInputIsNamedAndChangesNothing(t *testing.T) {
-	sv := serve(t)
+// a badInput is a request that cannot be right, and what its answer should be; status 0 is any but 500.
+type badInput struct {
+	what, method, path, body string
+	status                   int
+	field                    string
+}
+
+func badInputs() []badInput {
 	line := `"lines":[{"sku":"a","qty":1,"amount":"1"}]`
 	huge := strings.Repeat("x", 1<<20)
-	for _, c := range []struct {
-		what, method, path, body string
-		status                   int
-		field                    string
-	}{
+	return []badInput{
 		{"a body over the limit", "PUT", "/v1/customers/u", `{"name":"` + huge + `"}`, 413, "body"},
 		{"broken JSON", "PUT", "/v1/customers/u", `{"name":`, 400, "body"},
 		{"JSON that is no object", "PUT", "/v1/customers/u", `[]`, 422, "body"},
@@ -66,7 +68,12 @@ func TestBadInputIsNamedAndChangesNothing(t *testing.T) {
 		{"languages that are none", "PATCH", "/v1/workspace", `{"languages":[]}`, 422, "languages"},
 		{"a redemption of nothing", "POST", "/v1/redemptions", `{"order_id":"o","lines":[]}`, 422, "lines"},
 		{"a price below nothing", "POST", "/v1/redemptions", `{"order_id":"o","lines":[{"qty":1,"unit_price":"-1"}],"codes":["X"]}`, 422, "lines[0].unit_price"},
-	} {
+	}
+}
+
+func TestBadInputIsNamedAndChangesNothing(t *testing.T) {
+	sv := serve(t)
+	for _, c := range badInputs() {
 		t.Run(c.what, func(t *testing.T) {
 			a := sv.do(c.method, c.path, c.body)
 			if c.status != 0 && a.Status != c.status || a.Status >= 500 {

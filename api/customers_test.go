@@ -51,7 +51,7 @@ func TestListsOfCustomersWalkEverybodyOnce(t *testing.T) {
 }
 
 // walks follows a list to its end and fails unless it shows so many different items.
-func (sv *service) walks(path, id string, want int) {
+func (sv *site) walks(path, id string, want int) {
 	sv.Helper()
 	seen, total := map[any]bool{}, 0
 	for next, pages := "", 0; ; pages++ {

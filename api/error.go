@@ -36,14 +36,13 @@ const errorsMax = 100
 // Error is the detail.
 func (p *problem) Error() string { return p.Detail }
 
-// GetStatus is the HTTP status.
-func (p *problem) GetStatus() int { return p.Status }
+// problemType is the content type of RFC 9457, whatever the client would have liked.
+const problemType = "application/problem+json"
 
-// ContentType is that of RFC 9457, whatever the client would have liked.
-func (p *problem) ContentType(string) string { return "application/problem+json" }
-
-// GetHeaders are those that belong to the problem, such as Retry-After.
-func (p *problem) GetHeaders() http.Header { return p.header }
+// carried puts the problem into an error that huma answers with; plain takes it out again.
+func (p *problem) carried() error {
+	return huma.ErrorWithHeaders(&huma.ErrorModel{Status: p.Status, Detail: p.Detail, Errors: []*huma.ErrorDetail{{Value: p}}}, p.header)
+}
 
 // newProblem is a problem of a status; kind is its name in the documentation.
 func newProblem(status int, kind, detail string) *problem {
@@ -161,7 +160,7 @@ func writeProblem(w http.ResponseWriter, p *problem) {
 	for name, values := range p.header {
 		w.Header()[name] = values
 	}
-	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Content-Type", problemType)
 	w.WriteHeader(p.Status)
 	_ = json.NewEncoder(w).Encode(p) // a client that went away
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"beckon/api/console"
 	"beckon/campaigns"
 	"beckon/campaigns/store"
 )
@@ -27,6 +28,24 @@ func (s *Server) pages() {
 	s.echo.GET("/openapi.json", s.openAPI)
 	s.echo.GET("/docs", s.docs)
 	s.echo.GET("/docs.css", s.style)
+	s.consolePages()
+}
+
+// consolePages are the console's files at the root, under the policy that they are written for.
+func (s *Server) consolePages() {
+	files, err := console.Files()
+	if err != nil {
+		s.log.Error("the console cannot be read", "err", err)
+		return
+	}
+	show := http.FileServerFS(files)
+	for _, path := range []string{"/", "/console.css", "/console.js", "/icon.svg"} {
+		s.echo.GET(path, func(c echo.Context) error {
+			c.Response().Header().Set("Content-Security-Policy", console.Policy)
+			show.ServeHTTP(c.Response(), c.Request())
+			return nil
+		})
+	}
 }
 
 // ready says whether PostgreSQL answers; a load balancer then sends requests here.

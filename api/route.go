@@ -46,6 +46,9 @@ func known(op *huma.Operation) {
 	op.Metadata["known"] = true
 }
 
+// file is given as CSV alone.
+func file(op *huma.Operation) { op.Metadata["file"] = true }
+
 // streams reads its body by itself, up to its own limit.
 func streams(op *huma.Operation) { op.Metadata["streams"] = true }
 
@@ -65,7 +68,7 @@ func route[I, O any](s *Server, line, summary string, scopes []string, handle fu
 	huma.Register(s.huma, op, func(ctx context.Context, in *I) (*O, error) {
 		out, err := handle(ctx, in)
 		if err != nil {
-			return nil, s.problemOf(ctx, err)
+			return nil, s.problemOf(ctx, err).carried()
 		}
 		return out, nil
 	})
@@ -92,6 +95,9 @@ func documentAnswers(op *huma.Operation) {
 	if op.Metadata["open"] != nil {
 		op.Responses["200"].Content = map[string]*huma.MediaType{"text/html": {Schema: &huma.Schema{Type: huma.TypeString}}}
 	}
+	if op.Metadata["file"] != nil {
+		op.Responses["200"].Content = map[string]*huma.MediaType{"text/csv": {Schema: &huma.Schema{Type: huma.TypeString}}}
+	}
 	for _, status := range []string{"200", "201"} {
 		answer := op.Responses[status]
 		if answer == nil {
@@ -110,7 +116,7 @@ func documentAnswers(op *huma.Operation) {
 
 func (s *Server) problemResponse() *huma.Response {
 	schema := s.huma.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[problem](), true, "Problem")
-	return &huma.Response{Description: "What went wrong", Content: map[string]*huma.MediaType{"application/problem+json": {Schema: schema}}}
+	return &huma.Response{Description: "What went wrong", Content: map[string]*huma.MediaType{problemType: {Schema: schema}}}
 }
 
 // operationID is get-campaigns-id-runs for GET /v1/campaigns/{id}/runs.

@@ -16,9 +16,14 @@ func (s *Server) plain(ctx huma.Context, _ string, body any) (any, error) {
 	if !is {
 		return body, nil
 	}
+	ctx.SetHeader("Content-Type", problemType)
+	if len(found.Errors) == 1 && found.Errors[0] != nil {
+		if ours, is := found.Errors[0].Value.(*problem); is {
+			return ours, nil
+		}
+	}
 	p := problemOfModel(found)
 	p.RequestID = requestID(ctx.Context())
-	ctx.SetHeader("Content-Type", p.ContentType(""))
 	return p, nil
 }
 
