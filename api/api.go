@@ -50,7 +50,6 @@ func New(s *store.Store, e *engine.Engine, options Options) *Server {
 	server.routes()
 	server.campaignRoutes()
 	server.pages()
-	server.consolePages()
 	return server
 }
 
