@@ -107,6 +107,9 @@ func (s *Server) classify(ctx context.Context, err error) *problem {
 }
 
 func problemOfCode(e *campaigns.Error) *problem {
+	if e.Code == campaigns.CodeUnavailable {
+		return unavailable(e.Error())
+	}
 	statuses := map[campaigns.Code]int{campaigns.CodeInvalid: http.StatusUnprocessableEntity, campaigns.CodeConflict: http.StatusConflict,
 		campaigns.CodeNotFound: http.StatusNotFound, campaigns.CodeForbidden: http.StatusForbidden, campaigns.CodeStale: http.StatusPreconditionFailed}
 	p := newProblem(statuses[e.Code], string(e.Code), e.Error())

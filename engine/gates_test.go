@@ -54,37 +54,43 @@ func TestGatesAlwaysAddUpToTheAudience(t *testing.T) {
 			d.Purpose = []string{"marketing", "service", "transactional"}[random.IntN(3)]
 		})
 		w.settle()
-		count, err := w.engine.CountRule(w.ctx, rule, time.Time{}, "")
-		w.must(err)
-		run := w.runs(c.ID)[0]
-		sum := int64(0)
-		for gate, n := range run.Gates {
-			sum += n
-			if listed := w.atGate(run.ID, campaigns.Gate(gate)); int64(len(listed)) != n {
-				t.Errorf("round %d: gate %s counts %d and lists %d", round, gate, n, len(listed))
-			}
+		w.checkGates(fmt.Sprint("round ", round), c.ID, rule)
+	}
+}
+
+// checkGates holds a run against the rule's own count and against its messages.
+func (w *world) checkGates(round string, campaign campaigns.ID, rule string) {
+	w.Helper()
+	count, err := w.engine.CountRule(w.ctx, rule, time.Time{}, "")
+	w.must(err)
+	run := w.runs(campaign)[0]
+	sum := int64(0)
+	for gate, n := range run.Gates {
+		sum += n
+		if listed := w.atGate(run.ID, campaigns.Gate(gate)); int64(len(listed)) != n {
+			w.Errorf("%s: gate %s counts %d and lists %d", round, gate, n, len(listed))
 		}
-		if run.Audience != count.Matching || sum != count.Matching || run.Status != campaigns.Done {
-			t.Errorf("round %d: the rule matches %d, the run's audience is %d, its gates add up to %d (%v)", round, count.Matching, run.Audience, sum, run.Gates)
+	}
+	if run.Audience != count.Matching || sum != count.Matching || run.Status != campaigns.Done {
+		w.Errorf("%s: the rule matches %d, the run's audience is %d, its gates add up to %d (%v)", round, count.Matching, run.Audience, sum, run.Gates)
+	}
+	sent, ghosts := map[string]bool{}, int64(0)
+	for _, m := range w.messages(store.MessageFilter{Run: run.ID}) {
+		if m.Ghost {
+			ghosts++
+			continue
 		}
-		sent, ghosts := map[string]bool{}, int64(0)
-		for _, m := range w.messages(store.MessageFilter{Run: run.ID}) {
-			if m.Ghost {
-				ghosts++
-				continue
-			}
-			if sent[m.Address] {
-				t.Errorf("round %d: %s got two messages", round, m.Address)
-			}
-			sent[m.Address] = true
+		if sent[m.Address] {
+			w.Errorf("%s: %s got two messages", round, m.Address)
 		}
-		late := int64(0)
-		for _, n := range run.GhostGates {
-			late += n
-		}
-		if int64(len(sent)) != run.Gates["passed"] || ghosts+late != run.Gates["holdout"] {
-			t.Errorf("round %d: %d sent, %d ghosts, gates %v, ghosts' gates %v", round, len(sent), ghosts, run.Gates, run.GhostGates)
-		}
+		sent[m.Address] = true
+	}
+	late := int64(0)
+	for _, n := range run.GhostGates {
+		late += n
+	}
+	if int64(len(sent)) != run.Gates["passed"] || ghosts+late != run.Gates["holdout"] {
+		w.Errorf("%s: %d sent, %d ghosts, gates %v, ghosts' gates %v", round, len(sent), ghosts, run.Gates, run.GhostGates)
 	}
 }
 

@@ -80,6 +80,9 @@ func listen(ctx context.Context, addr string) (net.Listener, error) {
 // in hand end within 10 s.
 func serveOn(ctx context.Context, listener net.Listener, s *store.Store, log *slog.Logger) error {
 	e := engine.New(s, engine.Options{BaseURL: "http://" + listener.Addr().String(), Log: log})
+	if _, err := e.House(ctx); err != nil {
+		return err
+	}
 	handler := api.New(s, e, api.Options{Log: log})
 	server := handler.HTTP(listener.Addr().String())
 	failed := make(chan error, 2)
