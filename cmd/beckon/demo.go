@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"runtime/debug"
 	"runtime/pprof"
 	"sync"
 	"time"
@@ -47,6 +48,7 @@ func (d *demoCommand) Run(ctx context.Context, o *output) error {
 		}
 		defer pprof.StopCPUProfile()
 	}
+	defer debug.SetGCPercent(debug.SetGCPercent(400)) // the demo is short and its heap small
 	if d.Exit {
 		return d.run(ctx, o.out, o.log, nil)
 	}

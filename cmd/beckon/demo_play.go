@@ -26,6 +26,7 @@ type demoPlay struct {
 	started   time.Time
 	phases    []demoPhase
 	posted    int64 // purchases of the simulated days
+	redeemed  int64 // of them with a coupon
 }
 
 // A demoPhase is one part of the demo and how long it took.
@@ -215,6 +216,7 @@ func (p *demoPlay) closeShop(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("redeeming %s: %w", o.OrderID, err)
 		}
+		p.redeemed++
 		purchases = append(purchases, o.Discounted(&redeemed.Redemption))
 	}
 	p.posted += int64(len(purchases))

@@ -54,7 +54,8 @@ func (o *Order) Discounted(r *campaigns.Redemption) campaigns.Purchase {
 // both would have been. It belongs to one goroutine.
 type Life struct {
 	shop      *Shop
-	waiting   []Order // sorted by time, those that are over are cut off
+	waiting   []Order // of their own accord, sorted by time; those that were taken are cut off
+	answers   []Order // what messages made people order, in no order
 	own       [][]sale
 	caused    map[int][]sale // by customer: extra purchases that happen
 	campaigns map[string]*campaign
@@ -93,12 +94,12 @@ func (s *Shop) Live() *Life {
 			l.own[i] = append(l.own[i], sale{at: at.Unix(), amount: totalOf(p.Lines)})
 		})
 	}
-	l.sort()
+	sortOrders(l.waiting)
 	return l
 }
 
-func (l *Life) sort() {
-	slices.SortFunc(l.waiting, func(a, b Order) int {
+func sortOrders(orders []Order) {
+	slices.SortFunc(orders, func(a, b Order) int {
 		return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.OrderID, b.OrderID))
 	})
 }
@@ -125,7 +126,6 @@ func (l *Life) Deliver(name string, messages []campaigns.Message) error {
 			l.deliver(name, c, place, m)
 		}
 	}
-	l.sort()
 	return nil
 }
 
@@ -146,7 +146,7 @@ func (l *Life) deliver(name string, c *campaign, i int, m *campaigns.Message) {
 		return
 	}
 	order.Code = m.Code
-	l.waiting = append(l.waiting, order)
+	l.answers = append(l.answers, order)
 	l.caused[i] = append(l.caused[i], extra)
 }
 
@@ -180,7 +180,15 @@ func initial(name string) string {
 // Orders takes those that are made up to and including an instant, in order of time.
 func (l *Life) Orders(until time.Time) []Order {
 	n, _ := slices.BinarySearchFunc(l.waiting, until.Add(time.Nanosecond), func(o Order, t time.Time) int { return o.At.Compare(t) })
-	taken := l.waiting[:n:n]
+	taken := slices.Clone(l.waiting[:n])
 	l.waiting = l.waiting[n:]
+	l.answers = slices.DeleteFunc(l.answers, func(o Order) bool {
+		if o.At.After(until) {
+			return false
+		}
+		taken = append(taken, o)
+		return true
+	})
+	sortOrders(taken)
 	return taken
 }
