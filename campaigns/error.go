@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// Code says what a caller can do about an Error. There are five; api/error.go turns each into one HTTP status.
+// Code says what a caller can do about an Error. There are six; api/error.go turns each into one HTTP status.
 type Code string
 
 const (
@@ -14,6 +14,8 @@ const (
 	CodeNotFound  Code = "not_found" // there is no such thing
 	CodeForbidden Code = "forbidden" // the key may not do this
 	CodeStale     Code = "stale"     // somebody else changed it first: read it again
+
+	CodeUnavailable Code = "unavailable" // the service cannot do it at present, such as with a full disk: try again later
 )
 
 // Problem is one thing that is wrong with one field. Line and Column count from 1 and are 0 where they mean nothing.
@@ -110,6 +112,11 @@ func Forbidden(format string, args ...any) *Error {
 // Stale is the answer to an If-Match that no longer holds.
 func Stale(what string) *Error {
 	return &Error{Code: CodeStale, Message: "the " + what + " was changed since you read it: read it again and repeat the edit"}
+}
+
+// Unavailable says what is in the way at present, and what removes it.
+func Unavailable(cause error, format string, args ...any) *Error {
+	return &Error{Code: CodeUnavailable, Message: fmt.Sprintf(format, args...), Err: cause}
 }
 
 // CodeOf is the code of the first Error in err's chain, empty when there is none.

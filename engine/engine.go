@@ -135,13 +135,17 @@ func (e *Engine) Settle(ctx context.Context) error {
 	}
 }
 
-// House keeps house: partitions for the coming month and the trimming of changes that nobody follows.
+// House keeps house: partitions for the coming month, imports whose node died, and the trimming of changes that nobody
+// follows.
 func (e *Engine) House(ctx context.Context) (int, error) {
 	now := e.store.Now()
 	for _, table := range []string{"messages", "audit", "idempotency"} {
 		if err := e.store.EnsureMonths(ctx, table, now, now.AddDate(0, 0, 14)); err != nil {
 			return 0, err
 		}
+	}
+	if _, err := e.store.FailInterrupted(ctx); err != nil {
+		return 0, err
 	}
 	return 0, e.store.Update(ctx, func(tx *store.Tx) error {
 		_, err := tx.TrimChanges(ctx)

@@ -1,12 +1,8 @@
 package engine_test
 
 import (
-	"compress/gzip"
-	"encoding/csv"
 	"fmt"
 	"math"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -18,7 +14,7 @@ import (
 // TestARealExperimentGetsItsPublishedFigures brings the Hillstrom e-mail test in as an imported campaign and reads its
 // report: the figures are those that lift_test has from the file alone.
 func TestARealExperimentGetsItsPublishedFigures(t *testing.T) {
-	rows := realRows(t, "hillstrom.csv.gz")
+	rows := fileRows(t, "hillstrom")
 	w := newWorld(t, "2026-11-21T10:00:00Z")
 	w.update(func(tx *store.Tx) error {
 		space, err := tx.LockWorkspace(w.ctx)
@@ -103,23 +99,4 @@ func hillstrom(rows [][]string) (assignments, events, purchases string) {
 		}
 	}
 	return a.String(), e.String(), p.String()
-}
-
-// realRows reads a file of real data beside the repository, without its header; the test is skipped where there is none.
-func realRows(t *testing.T, name string) [][]string {
-	t.Helper()
-	file, err := os.Open(filepath.Join("..", "..", "shared", "data", name))
-	if err != nil {
-		t.Skipf("the folder with real data is not beside the repository: %v", err)
-	}
-	defer file.Close()
-	unzipped, err := gzip.NewReader(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	rows, err := csv.NewReader(unzipped).ReadAll()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return rows[1:]
 }

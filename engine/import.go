@@ -185,6 +185,9 @@ func (r *importRun) fail(ctx context.Context, cause error) (campaigns.Import, er
 	if err == nil {
 		err = r.store.DropStage(ctx, r.at.ID)
 	}
+	if store.DiskFull(cause) {
+		cause = campaigns.Unavailable(cause, "%s", r.at.Error)
+	}
 	return r.at, errors.Join(cause, err)
 }
 
@@ -192,10 +195,10 @@ func (r *importRun) fail(ctx context.Context, cause error) (campaigns.Import, er
 func importFailure(cause error) string {
 	var wrong *campaigns.Error
 	switch {
-	case errors.As(cause, &wrong):
-		return wrong.Error()
 	case store.DiskFull(cause):
 		return "the database's disk is full: make room and post the file again; rows that are there already do not change"
+	case errors.As(cause, &wrong):
+		return wrong.Error()
 	case errors.Is(cause, context.Canceled), errors.Is(cause, io.ErrUnexpectedEOF):
 		return "the upload ended before the file did: post it again; rows that are there already do not change"
 	}

@@ -18,8 +18,8 @@ import (
 	"beckon/engine"
 )
 
-// realData opens a file of the folder shared/data, which lies beside the repository.
-func realData(t testing.TB, name string) *os.File {
+// dataFile opens a file of the folder shared/data, which lies beside the repository.
+func dataFile(t testing.TB, name string) *os.File {
 	t.Helper()
 	for _, folder := range []string{"../../shared/data", "../../../shared/data"} {
 		file, err := os.Open(filepath.Join(folder, name+".csv.gz"))
@@ -32,10 +32,10 @@ func realData(t testing.TB, name string) *os.File {
 	return nil
 }
 
-// realRows reads all records of a file of real data, without its header.
-func realRows(t testing.TB, name string) [][]string {
+// fileRows reads all records of a file of real data, without its header.
+func fileRows(t testing.TB, name string) [][]string {
 	t.Helper()
-	in, err := gzip.NewReader(realData(t, name))
+	in, err := gzip.NewReader(dataFile(t, name))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +97,7 @@ func TestTheBasketsOfARealSupermarketComeInWhole(t *testing.T) {
 	mapping := map[string]string{"household_id": "customer_id", "basket_id": "order_id", "product_id": "sku", "quantity": "qty",
 		"sales_value": "amount", "transaction_timestamp": "at", "store_id": "store"}
 	baskets, households, cents := map[string]bool{}, map[string]bool{}, int64(0)
-	for _, r := range realRows(t, "completejourney_transactions_sample") {
+	for _, r := range fileRows(t, "completejourney_transactions_sample") {
 		amount, err := campaigns.ParseMoney(r[5], 2)
 		if err != nil && r[5] != "4.440892e-16" { // one amount of the file is the noise of somebody's floating point
 			t.Fatal(err)
@@ -105,7 +105,7 @@ func TestTheBasketsOfARealSupermarketComeInWhole(t *testing.T) {
 		baskets[r[2]], households[r[0]], cents = true, true, cents+amount
 	}
 	for _, want := range []string{"75000 75000 0", "75000 0 75000"} {
-		i := bringIn(t, s, mapping, realData(t, "completejourney_transactions_sample"))
+		i := bringIn(t, s, mapping, dataFile(t, "completejourney_transactions_sample"))
 		if got := fmt.Sprint(i.RowsRead, i.RowsWritten, i.RowsUnchanged); got != want {
 			t.Errorf("read, written, unchanged %s, want %s", got, want)
 		}
@@ -125,11 +125,11 @@ func TestTheWholeLogOfARealShopComesIn(t *testing.T) {
 	dollars(t, s)
 	mapping := map[string]string{"date": "at", "cds": "qty", "spend": "amount"}
 	days := map[[2]string]bool{}
-	for _, r := range realRows(t, "cdnow_master") {
+	for _, r := range fileRows(t, "cdnow_master") {
 		days[[2]string{r[0], r[1]}] = true
 	}
 	for _, written := range []int64{69659, 0} {
-		if i := bringIn(t, s, mapping, realData(t, "cdnow_master")); i.RowsRead != 69659 || i.RowsWritten != written || i.RowsUnchanged != 69659-written {
+		if i := bringIn(t, s, mapping, dataFile(t, "cdnow_master")); i.RowsRead != 69659 || i.RowsWritten != written || i.RowsUnchanged != 69659-written {
 			t.Errorf("import %+v", i)
 		}
 	}
@@ -145,11 +145,11 @@ func TestTheWholeLogOfARealShopComesIn(t *testing.T) {
 func TestFiguresOfARealShopAreThePublishedOnes(t *testing.T) {
 	s := shop(t)
 	dollars(t, s)
-	i := bringIn(t, s, map[string]string{"customer_id": "-", "sample_id": "customer_id", "date": "at", "cds": "qty", "spend": "amount"}, realData(t, "cdnow_sample"))
+	i := bringIn(t, s, map[string]string{"customer_id": "-", "sample_id": "customer_id", "date": "at", "cds": "qty", "spend": "amount"}, dataFile(t, "cdnow_sample"))
 	if i.RowsWritten != 6919 {
 		t.Errorf("import %+v", i)
 	}
-	published := realRows(t, "cdnow_sample_summary_rfm")
+	published := fileRows(t, "cdnow_sample_summary_rfm")
 	if len(published) != 2357 {
 		t.Fatalf("%d customers are published", len(published))
 	}

@@ -27,6 +27,8 @@ type plan struct {
 	ranges    []lift.Range
 	at        rules.Instant
 	period    string
+	key       string // of the entry, where it is the same for everybody
+	oneKey    bool
 
 	moneyNames map[string]bool
 }
@@ -119,6 +121,7 @@ func (e *Engine) newPlan(ctx context.Context, tx *store.Tx, c campaigns.Campaign
 	}
 	p := &plan{campaign: c, workspace: w, at: rules.Instant{Now: occurrence, Zone: c.Zone()}, period: c.Period(occurrence)}
 	p.moneyNames = moneyNames(s)
+	p.key, p.oneKey = c.EntryKey(occurrence)
 	var checks campaigns.Checks
 	if p.rule, err = rules.Compile(s, c.Rule); err != nil {
 		checks.Add(problems("rule", err))
@@ -222,8 +225,8 @@ func (p *plan) needs() audience.Needs {
 
 // entryKey is the key under which a customer enters; earlier is what the customer entered before.
 func (p *plan) entryKey(record rules.Record, earlier store.EntryHistory) string {
-	if key, ok := p.campaign.EntryKey(p.at.Now); ok {
-		return key
+	if p.oneKey {
+		return p.key
 	}
 	if p.onceFor != nil {
 		return "for " + p.onceFor.Text(record, p.at)

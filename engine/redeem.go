@@ -71,11 +71,7 @@ func (e *Engine) redeem(ctx context.Context, tx *store.Tx, order string, basket 
 		}
 		return &Redeemed{Redemption: known.Kept.Redemption, Repeated: true}, nil
 	}
-	workspace, err := tx.Workspace(ctx)
-	if err != nil {
-		return nil, err
-	}
-	answer, limited, err := price(tx, workspace.Digits(), order, basket, known)
+	answer, limited, err := price(tx, known.Workspace.Digits(), order, basket, known)
 	if err != nil {
 		return nil, err
 	}

@@ -18,7 +18,7 @@ import (
 
 const (
 	inFlightMax    = 192 // messages of a channel that are marked as being sent on a node
-	batchMax       = 64  // of them by one worker
+	batchMax       = 64  // of them in one batch of a worker, which has two
 	workersDefault = 3   // of a channel that names no connections
 	workersMax     = 12  // of one channel on a node
 )
@@ -80,7 +80,7 @@ func (e *Engine) work(ctx context.Context, channelID string) {
 	ticker := time.NewTicker(500 * time.Millisecond)
 	defer ticker.Stop()
 	for {
-		sent, err := w.lane(ctx)
+		sent, err := w.drain(ctx)
 		if err != nil && ctx.Err() == nil {
 			e.log.Error("sending failed, trying again", "channel", channelID, "err", err)
 		}
@@ -114,7 +114,7 @@ func (e *Engine) Send(ctx context.Context) (int, error) {
 	for _, c := range channels {
 		w := &worker{engine: e, channelID: c.ID}
 		for {
-			sent, err := w.lane(ctx)
+			sent, err := w.drain(ctx)
 			total += sent
 			if err != nil {
 				w.close()
@@ -191,7 +191,7 @@ func (w *worker) one(ctx context.Context, m *campaigns.Message, withdrawn string
 		select {
 		case <-w.pace.C:
 		case <-ctx.Done():
-			return store.Result{Message: *m, Detail: "not tried: the node was stopping or ran out of time", RetryAt: now}
+			return w.untried(m)
 		}
 	}
 	text := channel.Message{ID: m.ID.String(), To: m.Address, Parts: parts}

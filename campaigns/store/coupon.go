@@ -47,7 +47,7 @@ const couponQuery = `SELECT cp.no, coalesce(c.id, ''), cp.code, cp.offer_id, cp.
 		cp.expires_at, cp.uses, cp.uses_max, cp.used_at, o.status, r.definition
 	FROM codes JOIN coupons cp ON cp.no = codes.no AND cp.code = codes.code LEFT JOIN customers c ON c.no = cp.no
 	JOIN offers o ON o.id = cp.offer_id JOIN offer_revisions r ON r.offer_id = cp.offer_id AND r.revision = cp.offer_revision
-	WHERE codes.code = ANY($1)`
+	WHERE codes.code`
 
 func scanCoupon(row pgx.CollectableRow) (IssuedCoupon, error) {
 	var c IssuedCoupon
@@ -59,5 +59,5 @@ func scanCoupon(row pgx.CollectableRow) (IssuedCoupon, error) {
 
 // Coupons reads issued coupons by their codes, as kept (folded); unknown codes are left out.
 func (tx *Tx) Coupons(ctx context.Context, codes []string) ([]IssuedCoupon, error) {
-	return many(ctx, tx, "coupons", couponQuery, scanCoupon, codes)
+	return many(ctx, tx, "coupons", couponQuery+` = ANY($1)`, scanCoupon, codes)
 }

@@ -85,15 +85,16 @@ func (tx *Tx) FinishMessages(ctx context.Context, lane int16, owner campaigns.ID
 	batch := &pgx.Batch{}
 	batch.Queue(`DELETE FROM outbox WHERE lane = $1 AND message_id = ANY($2) AND owner = $3`, lane, f.final, owner)
 	if len(f.again) > 0 {
-		batch.Queue(`UPDATE outbox o SET sending_at = NULL, owner = NULL, due_at = r.due FROM unnest($2::uuid[], $3::timestamptz[]) AS r(id, due)
-			WHERE o.lane = $1 AND o.message_id = r.id AND o.owner = $4`, lane, f.again, f.due, owner)
+		batch.Queue(`UPDATE outbox o SET sending_at = NULL, owner = NULL, due_at = r.due, attempts = r.attempts
+			FROM unnest($2::uuid[], $3::timestamptz[], $5::smallint[]) AS r(id, due, attempts)
+			WHERE o.lane = $1 AND o.message_id = r.id AND o.owner = $4`, lane, f.again, f.due, owner, f.tries)
 	}
 	batch.Queue(`WITH done AS (
 			UPDATE messages m SET status = r.status, attempts = r.attempts, provider_id = NULLIF(r.provider, ''), content_hash = r.hash, content = r.content::jsonb,
 				finished_at = CASE WHEN r.status <> 'queued' THEN $1::timestamptz END, history = m.history || r.step::jsonb
 			FROM unnest($2::bigint[], $3::timestamptz[], $4::uuid[], $5::text[], $6::smallint[], $7::text[], $8::bytea[], $9::text[], $10::text[])
 				AS r(no, queued_at, id, status, attempts, provider, hash, content, step)
-			WHERE m.no = r.no AND m.queued_at = r.queued_at AND m.id = r.id AND m.status IN ('queued', 'unknown') RETURNING m.no)
+			WHERE m.no = r.no AND m.queued_at = r.queued_at AND m.id = r.id AND (m.status = 'queued' OR (m.status = 'unknown' AND r.status <> 'queued')) RETURNING m.no)
 		INSERT INTO changes (xid, no, kind) SELECT pg_current_xact_id(), no, $11 FROM done`,
 		tx.Now, f.nos, f.queued, f.ids, f.statuses, f.attempts, f.providers, f.hashes, f.contents, f.steps, changedMessages)
 	if err := tx.tx.SendBatch(ctx, batch).Close(); err != nil {
@@ -108,7 +109,7 @@ type finish struct {
 	due, queued         []time.Time
 	nos                 []int64
 	ids                 []campaigns.ID
-	attempts            []int16
+	attempts, tries     []int16 // of all; of those again
 	statuses, providers []string
 	hashes              [][]byte
 	contents            []*string
@@ -125,7 +126,7 @@ func newFinish(now time.Time, results []Result) *finish {
 			f.final = append(f.final, m.ID)
 		} else {
 			status, detail = campaigns.MessageQueued, fmt.Sprintf("attempt %d: %s; next at %s", m.Attempts, r.Detail, r.RetryAt.UTC().Format(time.RFC3339))
-			f.again, f.due = append(f.again, m.ID), append(f.due, r.RetryAt)
+			f.again, f.due, f.tries = append(f.again, m.ID), append(f.due, r.RetryAt), append(f.tries, int16(m.Attempts))
 		}
 		step := campaigns.Change{At: now.Truncate(time.Second), Status: status, Detail: strings.ToValidUTF8(strings.ReplaceAll(detail, "\x00", ""), "\uFFFD")}
 		f.nos, f.queued, f.ids = append(f.nos, m.No), append(f.queued, m.QueuedAt), append(f.ids, m.ID)

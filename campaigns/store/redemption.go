@@ -22,6 +22,7 @@ type RedemptionContext struct {
 	Kept       *KeptRedemption
 	CustomerNo int64
 	Coupons    []IssuedCoupon
+	Workspace  campaigns.Workspace
 }
 
 // RedemptionContext reads what is known about an order, its customer and the codes shown.
@@ -29,7 +30,10 @@ func (tx *Tx) RedemptionContext(ctx context.Context, order, customer string, cod
 	batch := &pgx.Batch{}
 	batch.Queue(`SELECT r.request_hash, r.answer FROM redemption_orders o JOIN redemptions r ON r.no = o.no AND r.order_id = o.order_id WHERE o.order_id = $1`, order)
 	batch.Queue(`SELECT no FROM customer_ids WHERE id = $1`, customer)
-	batch.Queue(couponQuery, codes)
+	batch.Queue(workspaceQuery)
+	for _, code := range codes { // one each: PostgreSQL keeps the plan of such a query, and of one over a list it does not
+		batch.Queue(couponQuery+` = $1`, code)
+	}
 	answers := tx.tx.SendBatch(ctx, batch)
 	defer answers.Close()
 	found := &RedemptionContext{}
@@ -48,12 +52,21 @@ func (tx *Tx) RedemptionContext(ctx context.Context, order, customer string, cod
 			return nil, campaigns.Invalid("customer_id", "%q is not known: send the customer first", customer)
 		}
 	}
-	rows, err := answers.Query()
-	if err != nil {
-		return nil, fmt.Errorf("reading coupons: %w", err)
+	if err := answers.QueryRow().Scan(&found.Workspace, &found.Workspace.Revision); err != nil {
+		return nil, fmt.Errorf("reading the workspace: %w", err)
 	}
-	found.Coupons, err = pgx.CollectRows(rows, scanCoupon)
-	return found, err
+	for range codes {
+		rows, err := answers.Query()
+		if err != nil {
+			return nil, fmt.Errorf("reading coupons: %w", err)
+		}
+		coupons, err := pgx.CollectRows(rows, scanCoupon)
+		if err != nil {
+			return nil, fmt.Errorf("reading coupons: %w", err)
+		}
+		found.Coupons = append(found.Coupons, coupons...)
+	}
+	return found, nil
 }
 
 // ErrOrderTaken says that another request redeemed the same order at this moment: read it and answer what it answered.

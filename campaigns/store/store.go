@@ -132,6 +132,8 @@ func translate(err error) error {
 		return conflict
 	}
 	switch e.Code {
+	case "53100":
+		return campaigns.Unavailable(err, "the database's disk is full: make room and try again; what was written before is kept")
 	case "22021", "22P05":
 		invalid := campaigns.Invalid("body", "contains text that cannot be kept (a NUL character or invalid UTF-8)")
 		invalid.Err = err

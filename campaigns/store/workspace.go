@@ -17,10 +17,12 @@ func (tx *Tx) LockWorkspace(ctx context.Context) (*campaigns.Workspace, error) {
 	return tx.workspace(ctx, " FOR UPDATE")
 }
 
+const workspaceQuery = `SELECT settings, revision FROM workspace WHERE id = 1`
+
 func (tx *Tx) workspace(ctx context.Context, lock string) (*campaigns.Workspace, error) {
 	var w campaigns.Workspace
 	var revision int64
-	if err := tx.tx.QueryRow(ctx, `SELECT settings, revision FROM workspace WHERE id = 1`+lock).Scan(&w, &revision); err != nil {
+	if err := tx.tx.QueryRow(ctx, workspaceQuery+lock).Scan(&w, &revision); err != nil {
 		return nil, fmt.Errorf("reading the workspace: %w", err)
 	}
 	w.Revision = revision

@@ -23,6 +23,7 @@ func main() {
 // commands are the subcommands; each has a file of its own.
 type commands struct {
 	Serve   serveCommand   `cmd:"" help:"Run the service: API, console and sending. Needs no configuration."`
+	Demo    demoCommand    `cmd:"" help:"Show it on a simulated shop: three campaigns, sixty days, and the true lift beside the measured one."`
 	Import  importCommand  `cmd:"" help:"Bring in customers, purchases, events, points or assignments from a file."`
 	Migrate migrateCommand `cmd:"" help:"Bring the database's schema up to date and end."`
 	Keys    keysCommand    `cmd:"" help:"Make an API key in the database of DATABASE_URL or --data."`

@@ -80,11 +80,11 @@ func listen(ctx context.Context, addr string) (net.Listener, error) {
 // in hand end within 10 s.
 func serveOn(ctx context.Context, listener net.Listener, s *store.Store, log *slog.Logger) error {
 	e := engine.New(s, engine.Options{BaseURL: "http://" + listener.Addr().String(), Log: log})
-	handler, err := api.New(s, e, api.Options{Log: log})
-	if err != nil {
+	if _, err := e.House(ctx); err != nil {
 		return err
 	}
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn)}
+	handler := api.New(s, e, api.Options{Log: log})
+	server := handler.HTTP(listener.Addr().String())
 	failed := make(chan error, 2)
 	var running sync.WaitGroup
 	running.Go(func() {
@@ -99,6 +99,7 @@ func serveOn(ctx context.Context, listener net.Listener, s *store.Store, log *sl
 			failed <- err
 		}
 	})
+	var err error
 	select {
 	case <-ctx.Done():
 		log.Info("stopping: what is in hand is finished")
@@ -110,9 +111,7 @@ func serveOn(ctx context.Context, listener net.Listener, s *store.Store, log *sl
 	if shutdown := server.Shutdown(closing); shutdown != nil {
 		err = errors.Join(err, fmt.Errorf("requests were still open and were cut off: %w", shutdown), server.Close())
 	}
-	if waiting := handler.Close(closing); waiting != nil {
-		err = errors.Join(err, waiting)
-	}
+	handler.Close()
 	running.Wait()
 	return err
 }

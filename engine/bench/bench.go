@@ -57,7 +57,7 @@ type measure struct {
 }
 
 func measures() []measure {
-	return []measure{{"send", measureSend}, {"redeem", measureRedeem}}
+	return []measure{{"import", measureImport}, {"send", measureSend}, {"redeem", measureRedeem}}
 }
 
 // Run measures one thing by its name (import, send, redeem) or All of them.

@@ -72,7 +72,10 @@ func newTill(ctx context.Context, g *ground, n int) (*till, error) {
 	t := &till{ground: g, store: s, engine: engine.New(s, engine.Options{}), n: n}
 	people := min(n, redeemCustomers)
 	if err = g.people(ctx, s, people); err == nil {
-		err = t.define(ctx, people)
+		t.customers, err = numbers(ctx, s, people)
+	}
+	if err == nil {
+		err = t.define(ctx, min(redeemColdMax, people))
 	}
 	if err != nil {
 		s.Close()
@@ -81,18 +84,11 @@ func newTill(ctx context.Context, g *ground, n int) (*till, error) {
 	return t, nil
 }
 
-// define reads the customers' numbers and makes the offers.
-func (t *till) define(ctx context.Context, people int) error {
+// define makes the hot offer and so many cold ones.
+func (t *till) define(ctx context.Context, cold int) error {
 	return t.store.Update(ctx, func(tx *store.Tx) error {
-		for i := range people {
-			c, err := tx.Customer(ctx, customerID(i))
-			if err != nil {
-				return err
-			}
-			t.customers = append(t.customers, c.No)
-		}
 		limit := int64(100_000_000)
-		for i := range min(redeemColdMax, people) + 1 {
+		for i := range cold + 1 {
 			o := campaigns.Offer{Status: campaigns.OfferLive, OfferDefinition: campaigns.OfferDefinition{Name: fmt.Sprintf("Offer %d", i),
 				Effect: campaigns.Effect{Kind: "percent_off", Value: "10"}, Limits: campaigns.OfferLimits{Total: &limit}}}
 			if err := tx.CreateOffer(ctx, &o); err != nil {

@@ -165,9 +165,6 @@ func (s *sending) ours(ctx context.Context, round int) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	if err := s.do(ctx, "CHECKPOINT"); err != nil {
-		return 0, err
-	}
 	var workers sync.WaitGroup
 	failed := make([]error, sendConnections)
 	start := s.Clock()

@@ -10,7 +10,9 @@ import (
 	"encoding/hex"
 	"fmt"
 	"os"
+	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -102,6 +104,12 @@ func (c *Clock) Set(at time.Time) { <-c.now; c.now <- at }
 // URL makes a fresh database, migrated and prepared, dropped when the test ends, and gives its address.
 func URL(t testing.TB) string {
 	t.Helper()
+	return urlOn(t, "")
+}
+
+// urlOn makes a database in a tablespace, the default one when it is empty.
+func urlOn(t testing.TB, tablespace string) string {
+	t.Helper()
 	ctx := context.Background()
 	server := os.Getenv(serverVariable)
 	if server == "" {
@@ -113,7 +121,7 @@ func URL(t testing.TB) string {
 	}
 	defer conn.Close(ctx)
 	name := "test_" + hex.EncodeToString(campaigns.Secret(8))
-	if _, err := conn.Exec(ctx, "CREATE DATABASE "+name+" TEMPLATE template_beckon"); err != nil {
+	if _, err := conn.Exec(ctx, "CREATE DATABASE "+name+" TEMPLATE template_beckon"+tablespace); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { drop(t, server, name) })
@@ -129,6 +137,61 @@ func drop(t testing.TB, server, name string) {
 	defer conn.Close(context.Background())
 	if _, err := conn.Exec(context.Background(), "DROP DATABASE "+name+" WITH (FORCE)"); err != nil {
 		t.Errorf("dropping %s: %v", name, err)
+	}
+}
+
+// OpenOnSmallDisk is a Store whose tables lie on a disk of so many MiB, so that it can be filled. It needs the right to
+// mount; the test is skipped with the reason where that is missing.
+func OpenOnSmallDisk(t testing.TB, clock func() time.Time, size int) *store.Store {
+	t.Helper()
+	folder, err := os.MkdirTemp("", "beckon-small-") // not the test's own folder: PostgreSQL's user could not enter it
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.Remove(folder) })
+	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", fmt.Sprintf("size=%dm,mode=0777", size), "beckon-test", folder).CombinedOutput(); err != nil {
+		t.Skipf("a small disk cannot be made here (mounting needs root): %v: %s", err, out)
+	}
+	t.Cleanup(func() {
+		if out, err := exec.Command("umount", "-l", folder).CombinedOutput(); err != nil {
+			t.Errorf("unmounting: %v: %s", err, out)
+		}
+	})
+	conn, err := pgx.Connect(context.Background(), os.Getenv(serverVariable))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	giveLike(t, conn, folder)
+	name := "small_" + hex.EncodeToString(campaigns.Secret(8))
+	if _, err := conn.Exec(context.Background(), fmt.Sprintf("CREATE TABLESPACE %s LOCATION '%s'", name, folder)); err != nil {
+		t.Fatal(err)
+	}
+	s, err := store.Open(context.Background(), urlOn(t, " TABLESPACE "+name), clock, store.Options{Connections: 12})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	return s
+}
+
+// giveLike gives a folder to the user that PostgreSQL runs as.
+func giveLike(t testing.TB, conn *pgx.Conn, folder string) {
+	t.Helper()
+	var data string
+	if err := conn.QueryRow(context.Background(), "SELECT current_setting('data_directory')").Scan(&data); err != nil {
+		t.Fatal(err)
+	}
+	stat, err := os.Stat(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	owner, is := stat.Sys().(*syscall.Stat_t)
+	if !is {
+		t.Skip("a small disk cannot be given to PostgreSQL on this system")
+	}
+	if err := os.Chown(folder, int(owner.Uid), int(owner.Gid)); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -1,0 +1,150 @@
+package api
+
+import (
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/labstack/echo/v4"
+
+	"beckon/campaigns"
+	"beckon/campaigns/store"
+	"beckon/engine"
+)
+
+// Server answers HTTP. All its methods may be called at once.
+type Server struct {
+	store  *store.Store
+	engine *engine.Engine
+	log    *slog.Logger
+	echo   *echo.Echo
+	huma   huma.API
+	keys   keyCache
+	gauges *gauges
+
+	background sync.WaitGroup
+	closing    chan struct{}
+	close      sync.Once
+}
+
+// Options of New. Version is shown in the OpenAPI document.
+type Options struct {
+	Log     *slog.Logger
+	Version string
+}
+
+// New makes a server over a store and the engine that works on it.
+func New(s *store.Store, e *engine.Engine, options Options) *Server {
+	if options.Log == nil {
+		options.Log = slog.New(slog.DiscardHandler)
+	}
+	if options.Version == "" {
+		options.Version = "0"
+	}
+	server := &Server{store: s, engine: e, log: options.Log, echo: echo.New(), gauges: newGauges(s), closing: make(chan struct{})}
+	server.echo.HTTPErrorHandler = server.routingError
+	server.echo.Use(server.around, server.recovered)
+	server.huma = document(server.echo, options.Version, server)
+	server.routes()
+	server.campaignRoutes()
+	server.pages()
+	return server
+}
+
+// ServeHTTP answers one request.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.echo.ServeHTTP(w, r) }
+
+// HTTP is a net/http server with this one's bounds on what a slow or idle client may hold. Bodies have their own.
+func (s *Server) HTTP(address string) *http.Server {
+	return &http.Server{Addr: address, Handler: s, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelWarn)}
+}
+
+// Close ends what goes on behind requests that were answered, and waits for it.
+func (s *Server) Close() {
+	s.close.Do(func() { close(s.closing) })
+	s.background.Wait()
+}
+
+// routes are the workspace, the customers and what they did. The scopes of a line open it besides admin.
+func (s *Server) routes() {
+	const marketer, approver, pos, ingest, read = campaigns.ScopeMarketer, campaigns.ScopeApprover, campaigns.ScopePOS, campaigns.ScopeIngest, campaigns.ScopeRead
+	anyone := []string{marketer, approver, pos, ingest, read}
+	admin := []string{}
+	people, readPeople := []string{marketer, ingest}, []string{read, marketer, approver, ingest}
+	till, readTill := []string{pos, ingest}, []string{read, marketer, approver, pos, ingest}
+
+	route(s, "GET /v1/workspace", "Read the settings", anyone, s.workspace)
+	route(s, "PATCH /v1/workspace", "Change settings", admin, s.editWorkspace)
+	route(s, "GET /v1/keys", "List the keys", []string{read}, s.listKeys, table)
+	route(s, "POST /v1/keys", "Make a key; its secret is shown once", admin, s.createKey, created)
+	route(s, "DELETE /v1/keys/{id}", "End a key", admin, s.deleteKey)
+	route(s, "GET /v1/audit", "Who changed what, the latest first", []string{read}, s.audit, table)
+
+	route(s, "GET /v1/attributes", "List the registered attributes", readTill, s.listAttributes, table)
+	route(s, "GET /v1/attributes/{name}", "Read an attribute", readTill, s.attribute)
+	route(s, "PUT /v1/attributes/{name}", "Register an attribute", people, s.putAttribute)
+	route(s, "GET /v1/customers", "List customers, or those who match a rule", readPeople, s.listCustomers, table)
+	route(s, "GET /v1/customers/{id}", "Read a customer with derived fields", readPeople, s.customer)
+	route(s, "PUT /v1/customers/{id}", "Create or replace a customer", people, s.putCustomer)
+	route(s, "PATCH /v1/customers/{id}", "Create a customer or merge fields into one", people, s.patchCustomer)
+	route(s, "GET /v1/customers/{id}/consents", "A customer's word on each channel, the latest first", readPeople, s.listConsents, table)
+	route(s, "POST /v1/customers/{id}/consents", "Keep a customer's word", people, s.createConsent, created)
+	route(s, "GET /v1/suppressions", "List addresses that are never sent to", readPeople, s.listSuppressions, table)
+	route(s, "POST /v1/suppressions", "Never send to an address", people, s.createSuppression, created)
+	route(s, "DELETE /v1/suppressions", "Let an address be sent to again", people, s.deleteSuppression)
+
+	route(s, "POST /v1/purchases", "Keep one purchase or many", till, s.createPurchases, known)
+	route(s, "GET /v1/purchases/{order_id}", "Read a purchase with its refunds", readTill, s.purchase)
+	route(s, "POST /v1/purchases/{order_id}/refunds", "Take back lines of a purchase, or all of it", till, s.createRefund, known)
+	route(s, "POST /v1/events", "Keep one event or many", people, s.createEvents, known)
+	route(s, "GET /v1/codes/{code}", "What a code is and whether it can be used now", readTill, s.code)
+	route(s, "POST /v1/redemptions", "Price a basket and use its codes", []string{pos}, s.redeem, known)
+}
+
+// campaignRoutes are campaigns, what they are made of, and what they caused.
+func (s *Server) campaignRoutes() {
+	const marketer, approver, read = campaigns.ScopeMarketer, campaigns.ScopeApprover, campaigns.ScopeRead
+	admin, look := []string{}, []string{read, marketer, approver}
+	write, launch := []string{marketer}, []string{marketer, approver}
+
+	route(s, "POST /v1/rules/check", "Say what is wrong with a rule", launch, s.checkRule)
+	route(s, "POST /v1/rules/count", "Count the customers who match a rule", launch, s.countRule)
+	route(s, "GET /v1/templates", "List templates, the newest first", look, s.listTemplates, table)
+	route(s, "POST /v1/templates", "Create a template", write, s.createTemplate, created)
+	route(s, "GET /v1/templates/{id}", "Read a template", look, s.template)
+	route(s, "PUT /v1/templates/{id}", "Write a new revision of a template", write, s.putTemplate)
+	route(s, "DELETE /v1/templates/{id}", "Delete a template; what was made from it stays", write, s.deleteTemplate)
+	route(s, "POST /v1/templates/{id}/preview", "Render a template for a customer", launch, s.previewTemplate)
+	route(s, "GET /v1/channels", "List the channels", look, s.listChannels, table)
+	route(s, "POST /v1/channels", "Create a channel", admin, s.createChannel, created)
+	route(s, "GET /v1/channels/{id}", "Read a channel without its secrets", look, s.channel)
+	route(s, "PUT /v1/channels/{id}", "Change a channel; secrets that are left out stay", admin, s.putChannel)
+	route(s, "POST /v1/channels/{id}/test", "Send a test message through a channel", admin, s.testChannel)
+	route(s, "GET /v1/offers", "List offers, the newest first", look, s.listOffers, table)
+	route(s, "POST /v1/offers", "Create an offer", launch, s.createOffer, created)
+	route(s, "GET /v1/offers/{id}", "Read an offer", look, s.offer)
+	route(s, "PUT /v1/offers/{id}", "Write a new revision of an offer", launch, s.putOffer)
+
+	route(s, "GET /v1/campaigns", "List campaigns, the newest first", look, s.listCampaigns, table)
+	route(s, "POST /v1/campaigns", "Create a draft", write, s.createCampaign, created)
+	route(s, "GET /v1/campaigns/{id}", "Read a campaign", look, s.campaign)
+	route(s, "PUT /v1/campaigns/{id}", "Write a new version of a draft", write, s.putCampaign)
+	route(s, "POST /v1/campaigns/{id}/launch", "Launch a campaign", launch, s.move(campaigns.Launch))
+	route(s, "POST /v1/campaigns/{id}/pause", "Stop sending for now", launch, s.move(campaigns.Pause))
+	route(s, "POST /v1/campaigns/{id}/resume", "Go on sending", launch, s.move(campaigns.Resume))
+	route(s, "POST /v1/campaigns/{id}/cancel", "End a campaign for good", launch, s.move(campaigns.Cancel))
+	route(s, "POST /v1/campaigns/{id}/archive", "Put a campaign away", launch, s.move(campaigns.Archive))
+	route(s, "GET /v1/campaigns/{id}/runs", "List a campaign's runs, the latest first", look, s.listCampaignRuns, table)
+	route(s, "GET /v1/campaigns/{id}/report", "What a campaign caused", look, s.report, table)
+	route(s, "GET /v1/runs", "The latest runs of all campaigns", look, s.latestRuns, table)
+	route(s, "GET /v1/runs/{id}", "Read a run with its counts", look, s.run)
+	route(s, "GET /v1/runs/{id}/audience", "Who stands at which gate", look, s.runAudience, table)
+	route(s, "GET /v1/messages", "List messages, the newest first", look, s.listMessages, table)
+	route(s, "GET /v1/messages/{id}", "Read a message with its history and content", look, s.message)
+
+	route(s, "GET /u/{token}", "The page for leaving a channel; it changes nothing", nil, s.unsubscribePage, open)
+	route(s, "POST /u/{token}", "Leave a channel", nil, s.unsubscribe, open)
+}

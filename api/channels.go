@@ -1,0 +1,143 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+
+	"beckon/campaigns"
+	"beckon/campaigns/store"
+)
+
+// channelEdit is a configured provider as it is written. Secrets that an edit leaves out stay.
+type channelEdit struct {
+	ID       string          `json:"id,omitempty" maxLength:"200" doc:"chosen here when it is left out"`
+	Name     string          `json:"name" minLength:"1" maxLength:"200"`
+	Kind     string          `json:"kind" enum:"smtp,catcher"`
+	Settings channelSettings `json:"settings,omitempty"`
+
+	CreatedAt any `json:"created_at,omitempty" readOnly:"true"`
+	ChangedAt any `json:"changed_at,omitempty" readOnly:"true"`
+}
+
+// channelSettings are those of all kinds; an absent one is its kind's own preset.
+type channelSettings struct {
+	Host          string   `json:"host,omitempty"`
+	Port          int      `json:"port,omitempty"`
+	TLS           string   `json:"tls,omitempty" enum:"none,starttls,tls"`
+	Username      string   `json:"username,omitempty"`
+	Password      *string  `json:"password,omitempty" doc:"written, and never read back"`
+	From          string   `json:"from,omitempty"`
+	FromName      string   `json:"from_name,omitempty"`
+	Connections   int      `json:"connections,omitempty"`
+	RatePerSecond *float64 `json:"rate_per_second,omitempty" doc:"no limit when it is left out"`
+}
+
+func (e *channelEdit) channel() (campaigns.Channel, error) {
+	settings, err := json.Marshal(e.Settings)
+	return campaigns.Channel{ID: e.ID, Name: e.Name, Kind: e.Kind, Settings: settings}, err
+}
+
+func (s *Server) listChannels(ctx context.Context, in *struct{ Listing }) (*listOf[campaigns.Channel], error) {
+	var found []campaigns.Channel
+	err := s.store.View(ctx, func(tx *store.Tx) (err error) {
+		found, err = tx.Channels(ctx)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	for i := range found {
+		found[i] = s.engine.HideSecrets(found[i])
+	}
+	return slice(in.Listing, found, func(c campaigns.Channel) string { return c.ID })
+}
+
+func (s *Server) channel(ctx context.Context, in *byID) (*one[campaigns.Channel], error) {
+	var c campaigns.Channel
+	err := s.store.View(ctx, func(tx *store.Tx) (err error) {
+		c, err = tx.Channel(ctx, in.ID)
+		return err
+	})
+	return s.shownChannel(c), err
+}
+
+func (s *Server) shownChannel(c campaigns.Channel) *one[campaigns.Channel] {
+	return &one[campaigns.Channel]{etag(c.Revision), s.engine.HideSecrets(c)}
+}
+
+func (s *Server) createChannel(ctx context.Context, in *struct{ Body channelEdit }) (*one[campaigns.Channel], error) {
+	c, err := in.Body.channel()
+	if err != nil {
+		return nil, err
+	}
+	if c.ID == "" {
+		c.ID = campaigns.NewID(s.store.Now()).String()
+	}
+	if err := s.engine.CheckChannel(&c); err != nil {
+		return nil, err
+	}
+	err = s.store.Update(ctx, func(tx *store.Tx) error {
+		if err := tx.CreateChannel(ctx, &c); err != nil {
+			return err
+		}
+		return tx.Audit(ctx, actor(ctx), "create", "channel", c.ID, nil, s.engine.HideSecrets(c))
+	})
+	return s.shownChannel(c), err
+}
+
+func (s *Server) putChannel(ctx context.Context, in *struct {
+	ID string `path:"id"`
+	Match
+	Body channelEdit
+}) (*one[campaigns.Channel], error) {
+	edited, err := in.Body.channel()
+	if err != nil {
+		return nil, err
+	}
+	err = s.store.Update(ctx, func(tx *store.Tx) error {
+		old, err := tx.LockChannel(ctx, in.ID)
+		if err != nil {
+			return err
+		}
+		if err := in.check("channel", old.Revision); err != nil {
+			return err
+		}
+		edited.ID, edited.Revision, edited.CreatedAt = old.ID, old.Revision, old.CreatedAt
+		s.engine.KeepSecrets(&old, &edited)
+		if err := s.checkEdited(&old, &edited); err != nil {
+			return err
+		}
+		if err := tx.SaveChannel(ctx, &edited); err != nil {
+			return err
+		}
+		return tx.Audit(ctx, actor(ctx), "edit", "channel", old.ID, s.engine.HideSecrets(old), s.engine.HideSecrets(edited))
+	})
+	return s.shownChannel(edited), err
+}
+
+func (s *Server) checkEdited(old, edited *campaigns.Channel) error {
+	if edited.Kind != old.Kind {
+		return campaigns.Invalid("kind", "stays %q: create another channel for another kind", old.Kind)
+	}
+	return s.engine.CheckChannel(edited)
+}
+
+type testedChannel struct {
+	Detail string `json:"detail" doc:"what the provider said"`
+}
+
+func (s *Server) testChannel(ctx context.Context, in *struct {
+	ID   string `path:"id"`
+	Body struct {
+		To string `json:"to" minLength:"3" maxLength:"300" doc:"an address of yours"`
+	}
+}) (*some[testedChannel], error) {
+	detail, err := s.engine.TestChannel(ctx, in.ID, in.Body.To)
+	if err != nil {
+		return nil, err
+	}
+	err = s.store.Update(ctx, func(tx *store.Tx) error {
+		return tx.Audit(ctx, actor(ctx), "test", "channel", in.ID, nil, nil)
+	})
+	return &some[testedChannel]{testedChannel{detail}}, err
+}

@@ -1,0 +1,144 @@
+package api
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"io"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// encodeCSV writes a table: a column for each field, those of inner objects under their dotted names. A problem stays
+// JSON.
+func encodeCSV(w io.Writer, v any) error {
+	t, is := v.(interface{ rows() any })
+	if !is {
+		return encode(w, v)
+	}
+	items := reflect.ValueOf(t.rows())
+	columns := columnsOf(items.Type().Elem(), "")
+	rows := make([]map[string]string, items.Len())
+	for i := range rows {
+		text, err := json.Marshal(items.Index(i).Interface())
+		if err != nil {
+			return fmt.Errorf("writing CSV: %w", err)
+		}
+		rows[i] = map[string]string{}
+		if err := flatten(rows[i], "", text); err != nil {
+			return err
+		}
+		for _, column := range sortedKeys(rows[i]) {
+			if !slices.Contains(columns, column) {
+				columns = append(columns, column)
+			}
+		}
+	}
+	out := csv.NewWriter(w)
+	if err := out.Write(columns); err != nil {
+		return fmt.Errorf("writing CSV: %w", err)
+	}
+	for _, row := range rows {
+		cells := make([]string, len(columns))
+		for i, column := range columns {
+			cells[i] = row[column]
+		}
+		if err := out.Write(cells); err != nil {
+			return fmt.Errorf("writing CSV: %w", err)
+		}
+	}
+	out.Flush()
+	return out.Error()
+}
+
+// columnsOf are the columns that a type always has, so that an empty table has its header.
+func columnsOf(t reflect.Type, prefix string) (columns []string) {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	for _, f := range reflect.VisibleFields(t) {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if len(f.Index) > 1 && !promoted(t, f) || name == "" || name == "-" {
+			continue
+		}
+		inner := f.Type
+		for inner.Kind() == reflect.Pointer {
+			inner = inner.Elem()
+		}
+		switch {
+		case inner.Kind() == reflect.Struct && !isText(inner):
+			columns = append(columns, columnsOf(inner, prefix+name+".")...)
+		case inner.Kind() != reflect.Map:
+			columns = append(columns, prefix+name)
+		}
+	}
+	return columns
+}
+
+// promoted says whether a field of an embedded struct shows as one of the type's own.
+func promoted(t reflect.Type, f reflect.StructField) bool {
+	for depth := 1; depth < len(f.Index); depth++ {
+		if parent := t.FieldByIndex(f.Index[:depth]); !parent.Anonymous || parent.Tag.Get("json") != "" {
+			return false
+		}
+	}
+	return true
+}
+
+// isText says whether a struct writes itself as one value.
+func isText(t reflect.Type) bool {
+	marshaler := reflect.TypeFor[json.Marshaler]()
+	return t.Implements(marshaler) || reflect.PointerTo(t).Implements(marshaler)
+}
+
+// flatten writes a JSON value into cells under dotted names; a customer's own attributes are columns by their names, as
+// imports read them.
+func flatten(cells map[string]string, name string, raw json.RawMessage) error {
+	var object map[string]json.RawMessage
+	var list []json.RawMessage
+	switch {
+	case raw[0] == '{':
+		if err := json.Unmarshal(raw, &object); err != nil {
+			return fmt.Errorf("writing CSV: %w", err)
+		}
+		for key, value := range object {
+			if err := flatten(cells, strings.TrimPrefix(strings.TrimPrefix(name+"."+key, "."), "attributes."), value); err != nil {
+				return err
+			}
+		}
+	case raw[0] == '[':
+		if err := json.Unmarshal(raw, &list); err != nil {
+			return fmt.Errorf("writing CSV: %w", err)
+		}
+		cells[name] = joined(list, raw)
+	default:
+		cells[name] = cell(raw)
+	}
+	return nil
+}
+
+// joined is a list of plain values separated by |, as imports read it; any other list is left as JSON.
+func joined(list []json.RawMessage, raw json.RawMessage) string {
+	values := make([]string, len(list))
+	for i, value := range list {
+		if value[0] == '{' || value[0] == '[' {
+			return string(raw)
+		}
+		values[i] = cell(value)
+	}
+	return strings.Join(values, "|")
+}
+
+// cell is a plain value as text. What a spreadsheet would take for a formula begins with an apostrophe; phone numbers
+// and negative numbers stay as they are.
+func cell(raw json.RawMessage) string {
+	var text string
+	if raw[0] != '"' || json.Unmarshal(raw, &text) != nil {
+		return strings.TrimPrefix(string(raw), "null")
+	}
+	if text != "" && (strings.ContainsRune("=@\t\r", rune(text[0])) || strings.ContainsRune("+-", rune(text[0])) && strings.Trim(text[1:], "0123456789.") != "") {
+		return "'" + text
+	}
+	return text
+}

@@ -1,0 +1,119 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"beckon/campaigns"
+	"beckon/campaigns/store"
+)
+
+// messageBody is one text to one person. Parts are only there when one message is read.
+type messageBody struct {
+	ID         campaigns.ID            `json:"id"`
+	CustomerID string                  `json:"customer_id"`
+	CampaignID campaigns.ID            `json:"campaign_id"`
+	RunID      campaigns.ID            `json:"run_id"`
+	Version    int                     `json:"version"`
+	Variant    string                  `json:"variant"`
+	Ghost      bool                    `json:"ghost" doc:"would have been sent to somebody who is held out"`
+	Channel    string                  `json:"channel"`
+	ChannelID  string                  `json:"channel_id"`
+	TemplateID campaigns.ID            `json:"template_id"`
+	Address    string                  `json:"address,omitempty"`
+	Status     campaigns.MessageStatus `json:"status"`
+	ProviderID string                  `json:"provider_id,omitempty"`
+	Attempts   int                     `json:"attempts"`
+	Code       string                  `json:"code,omitempty"`
+	QueuedAt   time.Time               `json:"queued_at"`
+	FinishedAt *time.Time              `json:"finished_at,omitempty"`
+	History    []campaigns.Change      `json:"history" nullable:"false"`
+	Parts      map[string]string       `json:"parts,omitempty"`
+	PartsWhy   string                  `json:"parts_why,omitempty" doc:"why the content cannot be shown"`
+}
+
+type messageListing struct {
+	Listing
+	CustomerID string `query:"customer_id"`
+	CampaignID string `query:"campaign_id"`
+	RunID      string `query:"run_id"`
+	Status     string `query:"status" enum:"queued,sent,delivered,bounced,failed,unknown,cancelled,expired,ghost"`
+}
+
+func (s *Server) listMessages(ctx context.Context, in *messageListing) (*listOf[messageBody], error) {
+	filter, err := in.filter()
+	if err != nil {
+		return nil, err
+	}
+	bodies := []messageBody{}
+	err = s.store.View(ctx, func(tx *store.Tx) error {
+		if in.CustomerID != "" {
+			c, err := tx.Customer(ctx, in.CustomerID)
+			if err != nil {
+				return err
+			}
+			filter.No = c.No
+		}
+		found, err := tx.Messages(ctx, filter)
+		for i := range found {
+			bodies = append(bodies, messageOf(&found[i]))
+		}
+		return err
+	})
+	return pageOf(in.Listing, bodies, func(m messageBody) string { return m.ID.String() }), err
+}
+
+func (in *messageListing) filter() (f store.MessageFilter, err error) {
+	f = store.MessageFilter{Status: campaigns.MessageStatus(in.Status), Limit: in.more()}
+	if f.Before, err = in.beforeID(); err != nil {
+		return f, err
+	}
+	if in.CampaignID != "" {
+		if f.Campaign, err = campaigns.ParseID("campaign", in.CampaignID); err != nil {
+			return f, err
+		}
+	}
+	if in.RunID != "" {
+		f.Run, err = campaigns.ParseID("run", in.RunID)
+	}
+	return f, err
+}
+
+func (s *Server) message(ctx context.Context, in *byID) (*some[messageBody], error) {
+	id, err := campaigns.ParseID("message", in.ID)
+	if err != nil {
+		return nil, err
+	}
+	var m campaigns.Message
+	err = s.store.View(ctx, func(tx *store.Tx) (err error) {
+		m, err = tx.Message(ctx, id)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	out := &some[messageBody]{messageOf(&m)}
+	return out, s.content(ctx, &m, &out.Body)
+}
+
+// content shows what a message said; that it cannot be shown hides nothing else.
+func (s *Server) content(ctx context.Context, m *campaigns.Message, b *messageBody) error {
+	parts, err := s.engine.MessageContent(ctx, m)
+	if wrong := (*campaigns.Error)(nil); errors.As(err, &wrong) {
+		b.PartsWhy = wrong.Error()
+		return nil
+	}
+	b.Parts = parts
+	return err
+}
+
+func messageOf(m *campaigns.Message) messageBody {
+	b := messageBody{ID: m.ID, CustomerID: m.CustomerID, CampaignID: m.CampaignID, RunID: m.RunID, Version: m.Version, Variant: m.Variant, Ghost: m.Ghost,
+		Channel: m.Channel, ChannelID: m.ChannelID, TemplateID: m.TemplateID, Address: m.Address, Status: m.Status, ProviderID: m.ProviderID,
+		Attempts: m.Attempts, Code: m.Code, QueuedAt: m.QueuedAt, FinishedAt: m.FinishedAt, History: m.History}
+	if b.History == nil {
+		b.History = []campaigns.Change{}
+	}
+	return b
+}

@@ -1,0 +1,171 @@
+package api
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"beckon/campaigns"
+	"beckon/campaigns/store"
+)
+
+// atGate is where a customer's way through a run ended.
+type atGate struct {
+	CustomerID string         `json:"customer_id"`
+	Gate       campaigns.Gate `json:"gate" doc:"rule is outside the audience"`
+	GhostGate  string         `json:"ghost_gate,omitempty" doc:"of somebody held out: where they would have been stopped, or passed"`
+}
+
+func (s *Server) listCampaignRuns(ctx context.Context, in *struct {
+	ID string `path:"id"`
+	Listing
+}) (*listOf[campaigns.Run], error) {
+	id, err := campaigns.ParseID("campaign", in.ID)
+	if err != nil {
+		return nil, err
+	}
+	before, err := in.beforeTime()
+	if err != nil {
+		return nil, err
+	}
+	var found []campaigns.Run
+	err = s.store.View(ctx, func(tx *store.Tx) error {
+		if _, err := tx.Campaign(ctx, id); err != nil {
+			return err
+		}
+		found, err = tx.Runs(ctx, id, before, in.more())
+		return err
+	})
+	return pageOf(in.Listing, found, func(r campaigns.Run) string { return r.Occurrence.Format(time.RFC3339Nano) }), err
+}
+
+// latestRuns has no cursor: runs of different campaigns share their times, so that nothing would say where to go on.
+func (s *Server) latestRuns(ctx context.Context, in *struct {
+	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"100"`
+	Format string `query:"format" enum:"json,csv"`
+}) (*listOf[campaigns.Run], error) {
+	var found []campaigns.Run
+	err := s.store.View(ctx, func(tx *store.Tx) (err error) {
+		found, err = tx.Runs(ctx, campaigns.ID{}, time.Time{}, in.Limit)
+		return err
+	})
+	return pageOf(Listing{Limit: in.Limit}, found, nil), err
+}
+
+func (s *Server) run(ctx context.Context, in *byID) (*some[campaigns.Run], error) {
+	id, err := campaigns.ParseID("run", in.ID)
+	if err != nil {
+		return nil, err
+	}
+	out := &some[campaigns.Run]{}
+	return out, s.store.View(ctx, func(tx *store.Tx) (err error) {
+		out.Body, err = tx.Run(ctx, id)
+		return err
+	})
+}
+
+type audienceListing struct {
+	ID string `path:"id"`
+	Listing
+	Gate       string `query:"gate" doc:"only those who ended at this gate"`
+	CustomerID string `query:"customer_id" doc:"where this one customer ended"`
+}
+
+func (s *Server) runAudience(ctx context.Context, in *audienceListing) (*listOf[atGate], error) {
+	id, err := campaigns.ParseID("run", in.ID)
+	if err != nil {
+		return nil, err
+	}
+	gates, after, err := in.start()
+	if err != nil {
+		return nil, err
+	}
+	out := &listOf[atGate]{}
+	return out, s.store.View(ctx, func(tx *store.Tx) (err error) {
+		if _, err := tx.Run(ctx, id); err != nil {
+			return err
+		}
+		if in.CustomerID != "" {
+			out, err = gateOf(ctx, tx, id, in)
+			return err
+		}
+		out, err = audience(ctx, tx, id, in.Listing, gates, after)
+		return err
+	})
+}
+
+// start is the gates that are still to be listed and the number of the customer after whom the first goes on.
+func (in *audienceListing) start() ([]campaigns.Gate, int64, error) {
+	gates := append(campaigns.Gates(), campaigns.GateEligible)
+	if in.Gate != "" {
+		if !slices.Contains(gates, campaigns.Gate(in.Gate)) {
+			return nil, 0, campaigns.Invalid("gate", "%q is no gate: use one of %s", in.Gate, gateNames(gates))
+		}
+		gates = []campaigns.Gate{campaigns.Gate(in.Gate)}
+	}
+	position, err := in.after()
+	if err != nil || position == "" {
+		return gates, 0, err
+	}
+	gate, number, _ := strings.Cut(position, " ")
+	no, err := strconv.ParseInt(number, 10, 64)
+	first := slices.Index(gates, campaigns.Gate(gate))
+	if err != nil || first < 0 {
+		return nil, 0, badCursor()
+	}
+	return gates[first:], no, nil
+}
+
+func gateNames(gates []campaigns.Gate) string {
+	names := make([]string, len(gates))
+	for i, gate := range gates {
+		names[i] = string(gate)
+	}
+	return strings.Join(names, ", ")
+}
+
+func gateOf(ctx context.Context, tx *store.Tx, run campaigns.ID, in *audienceListing) (*listOf[atGate], error) {
+	c, err := tx.Customer(ctx, in.CustomerID)
+	if err != nil {
+		return nil, err
+	}
+	gate, ghost, err := tx.GateOf(ctx, run, c.No)
+	items := []atGate{{c.ID, gate, strings.TrimPrefix(string(ghost), "ghost:")}}
+	if in.Gate != "" && string(gate) != in.Gate {
+		items = nil
+	}
+	return pageOf(Listing{Limit: 1}, items, nil), err
+}
+
+// audience walks the gates in order until the page is full.
+func audience(ctx context.Context, tx *store.Tx, run campaigns.ID, l Listing, gates []campaigns.Gate, after int64) (*listOf[atGate], error) {
+	type place struct {
+		gate campaigns.Gate
+		no   int64
+	}
+	var found []place
+	for _, gate := range gates {
+		nos, err := tx.AtGate(ctx, run, gate, after, l.more()-len(found))
+		if err != nil {
+			return nil, err
+		}
+		for _, no := range nos {
+			found = append(found, place{gate, no})
+		}
+		if after = 0; len(found) == l.more() {
+			break
+		}
+	}
+	list := pageOf(l, found, func(p place) string { return string(p.gate) + " " + strconv.FormatInt(p.no, 10) })
+	out := &listOf[atGate]{Next: list.Next, Body: page[atGate]{Next: list.Next, Items: []atGate{}}}
+	for _, p := range list.Body.Items {
+		c, err := tx.CustomerByNo(ctx, p.no)
+		if err != nil {
+			return nil, err
+		}
+		out.Body.Items = append(out.Body.Items, atGate{CustomerID: c.ID, Gate: p.gate})
+	}
+	return out, nil
+}

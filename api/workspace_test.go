@@ -1,0 +1,15 @@
+package api_test
+
+import (
+	"testing"
+)
+
+func TestTheWorkspaceIsReadAndChanged(t *testing.T) {
+	sv := serve(t)
+	a := sv.get("/v1/workspace").want(200).is("CNY", "currency")
+	tag := a.Header.Get("ETag")
+	sv.do("PATCH", "/v1/workspace", object{"name": "Tea & more"}, "If-Match", tag).want(200).is("Tea & more", "name").is("CNY", "currency")
+	sv.do("PATCH", "/v1/workspace", object{"name": "Late"}, "If-Match", tag).want(412)
+	sv.do("PATCH", "/v1/workspace", object{"zone": "Mars/Base"}).want(422).names("zone")
+	sv.get("/v1/audit").want(200).is("workspace", "items", 0, "subject").is("admin", "items", 0, "actor")
+}

@@ -1,0 +1,246 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"beckon/campaigns"
+	"beckon/campaigns/store"
+	"beckon/engine/channel"
+)
+
+// A worker owns one session with one channel's provider.
+type worker struct {
+	engine    *Engine
+	channelID string
+	sender    channel.Sender
+	revision  int64
+	looked    time.Time // when the channel's settings were last read
+	pace      *time.Ticker
+	links     links
+	size      int // of a batch
+}
+
+const (
+	settingsFresh = time.Second     // a channel's new settings are followed after so long
+	paceAhead     = 4 * time.Second // what a paced worker takes at once: two batches end before the lease does
+)
+
+func (w *worker) close() {
+	if w.sender != nil {
+		_ = w.sender.Close() // the session ends either way
+		w.sender = nil
+	}
+	if w.pace != nil {
+		w.pace.Stop()
+		w.pace = nil
+	}
+}
+
+// marked is a batch of a leased lane's messages that are marked as being sent; withdrawn says which of them must not go,
+// and why.
+type marked struct {
+	lane      int16 // -1: none
+	messages  []campaigns.Message
+	withdrawn map[campaigns.ID]string
+}
+
+// outcomes are what became of a batch.
+type outcomes struct {
+	lane    int16
+	results []store.Result
+}
+
+// drain leases one lane after another, sends what is due, and lets it go; it gives the number of messages that were tried.
+//
+// Why one batch ahead: while a batch is being sent, the outcomes of the one before are recorded and the next is claimed, in
+// one transaction. The provider does not wait for PostgreSQL, nor PostgreSQL's disk for the provider.
+func (w *worker) drain(ctx context.Context) (int, error) {
+	if err := w.open(ctx); err != nil {
+		return 0, err
+	}
+	limit, cancel := context.WithTimeout(ctx, Lease-leaseMargin)
+	defer func() { cancel() }()
+	batch, err := w.first(ctx)
+	if err != nil || batch.lane < 0 {
+		return 0, err
+	}
+	total := 0
+	done := outcomes{lane: batch.lane}
+	for len(batch.messages) > 0 && err == nil {
+		soon, cancelSoon := context.WithTimeout(ctx, Lease-leaseMargin)
+		var next marked
+		ahead := make(chan error, 1)
+		full := len(batch.messages) == w.size
+		go func(batch int16) { ahead <- w.exchange(ctx, done, batch, full, &next) }(batch.lane)
+		sent, tried := w.sendAll(limit, batch)
+		total += tried
+		err = <-ahead
+		cancel()
+		limit, cancel = soon, cancelSoon
+		batch, done = next, outcomes{batch.lane, sent}
+		if failed := w.open(ctx); failed != nil {
+			w.engine.log.Warn("a channel's settings could not be read: going on with those from before", "channel", w.channelID, "err", failed)
+		}
+	}
+	_, last := w.record(ctx, done, func(ctx context.Context, tx *store.Tx) error {
+		return tx.ReleaseLane(ctx, w.channelID, done.lane, w.engine.node)
+	})
+	return total, errors.Join(err, last)
+}
+
+// first leases a lane and takes its first batch.
+func (w *worker) first(ctx context.Context) (batch marked, err error) {
+	err = w.engine.store.Update(ctx, func(tx *store.Tx) (err error) {
+		batch, err = w.claim(ctx, tx)
+		return err
+	})
+	return batch, err
+}
+
+// exchange records outcomes and takes the next batch: of the lane whose batch is being sent when that was full, else of
+// another. Only what was committed is given.
+func (w *worker) exchange(ctx context.Context, done outcomes, lane int16, full bool, next *marked) error {
+	batch := marked{lane: -1}
+	took, err := w.record(ctx, done, func(inner context.Context, tx *store.Tx) (err error) {
+		batch = marked{lane: -1}
+		if done.lane != lane {
+			if err := tx.ReleaseLane(inner, w.channelID, done.lane, w.engine.node); err != nil {
+				return err
+			}
+		}
+		if ctx.Err() != nil {
+			return nil // stopping
+		}
+		if full {
+			if batch, err = w.take(inner, tx, lane); err != nil || len(batch.messages) > 0 {
+				return err
+			}
+		}
+		batch, err = w.claim(inner, tx)
+		return err
+	})
+	if took {
+		*next = batch
+	}
+	return err
+}
+
+// claim leases a lane where something is due and takes a batch.
+func (w *worker) claim(ctx context.Context, tx *store.Tx) (marked, error) {
+	lane, err := tx.ClaimLane(ctx, w.channelID, w.engine.node, tx.Now.Add(Lease))
+	if err != nil || lane < 0 {
+		return marked{lane: -1}, err
+	}
+	batch, err := w.take(ctx, tx, lane)
+	if err == nil && len(batch.messages) == 0 {
+		return marked{lane: -1}, tx.ReleaseLane(ctx, w.channelID, lane, w.engine.node)
+	}
+	return batch, err
+}
+
+// take marks a batch of a leased lane.
+func (w *worker) take(ctx context.Context, tx *store.Tx, lane int16) (batch marked, err error) {
+	batch.lane = lane
+	if batch.messages, err = tx.ClaimMessages(ctx, w.channelID, lane, w.engine.node, tx.Now.Add(Lease), w.size); err != nil || len(batch.messages) == 0 {
+		return batch, err
+	}
+	batch.withdrawn, err = w.engine.withdrawn(ctx, tx, batch.messages)
+	return batch, err
+}
+
+// open makes the sender, anew when the channel's settings changed.
+func (w *worker) open(ctx context.Context) error {
+	now := w.engine.store.Now()
+	if age := now.Sub(w.looked); w.sender != nil && age >= 0 && age < settingsFresh {
+		return nil
+	}
+	var c campaigns.Channel
+	var workspace *campaigns.Workspace
+	err := w.engine.store.View(ctx, func(tx *store.Tx) (err error) {
+		if c, err = tx.Channel(ctx, w.channelID); err != nil {
+			return err
+		}
+		workspace, err = tx.Workspace(ctx)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	w.looked = now
+	if w.links, err = w.engine.links(ctx, workspace); err != nil || (w.sender != nil && w.revision == c.Revision) {
+		return err
+	}
+	settings, err := readSettings(&c)
+	if err != nil {
+		return err
+	}
+	opened, err := channel.Open(c.Kind, settings, w.engine.store.Now)
+	if err != nil {
+		return err
+	}
+	w.close()
+	w.sender = opened
+	w.revision = c.Revision
+	w.size = min(batchMax, inFlightMax/(2*connections(&c)))
+	if settings.RatePerSecond > 0 {
+		rate := settings.RatePerSecond / float64(connections(&c))
+		w.pace = time.NewTicker(time.Duration(float64(time.Second) / rate))
+		w.size = int(min(float64(w.size), max(1, rate*paceAhead.Seconds())))
+	}
+	return nil
+}
+
+// sendAll sends a batch and says how many messages were tried. Sending stops before the lease ends; what was not tried by
+// then goes back into the queue, and that was no attempt.
+func (w *worker) sendAll(limit context.Context, batch marked) ([]store.Result, int) {
+	results := make([]store.Result, len(batch.messages))
+	tried := 0
+	for i := range batch.messages {
+		m := &batch.messages[i]
+		if limit.Err() != nil {
+			results[i] = w.untried(m)
+			continue
+		}
+		results[i] = w.one(limit, m, batch.withdrawn[m.ID])
+		tried++
+	}
+	return results, tried
+}
+
+func (w *worker) untried(m *campaigns.Message) store.Result {
+	m.Attempts--
+	return store.Result{Message: *m, Detail: "not tried: the node was stopping or ran out of time", RetryAt: w.engine.store.Now()}
+}
+
+// record writes outcomes, and what is to follow in the same transaction, also while stopping. When that fails, the
+// outcomes alone are tried until the lease ends: what is not recorded then becomes unknown, never sent twice. Followed
+// says whether what was to follow was committed.
+func (w *worker) record(ctx context.Context, done outcomes, then func(context.Context, *store.Tx) error) (followed bool, err error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), Lease)
+	defer cancel()
+	for {
+		err := w.engine.store.Update(ctx, func(tx *store.Tx) error {
+			if len(done.results) > 0 {
+				if err := tx.FinishMessages(ctx, done.lane, w.engine.node, done.results); err != nil {
+					return err
+				}
+			}
+			if then == nil {
+				return nil
+			}
+			return then(ctx, tx)
+		})
+		if err == nil || len(done.results) == 0 {
+			return err == nil && then != nil, err
+		}
+		then = nil
+		select {
+		case <-ctx.Done():
+			return false, fmt.Errorf("%d outcomes were not recorded and become unknown: %w", len(done.results), err)
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+}
