@@ -124,7 +124,7 @@ func (d *demoCommand) newPlay(say func(format string, args ...any)) (*demoPlay, 
 	if err != nil {
 		return nil, err
 	}
-	return &demoPlay{say: say, seed: d.Seed, shop: simulated, clock: &demoClock{at: start}, workspace: workspace, started: time.Now()}, nil
+	return &demoPlay{say: say, seed: d.Seed, shop: simulated, clock: &demoClock{at: start}, workspace: workspace, dayCount: d.Days, started: time.Now()}, nil
 }
 
 // folder is where the database goes, and what removes it.

@@ -23,6 +23,7 @@ type demoPlay struct {
 	engine    *engine.Engine
 	life      *shop.Life
 	campaigns []*demoCampaign
+	dayCount  int
 	started   time.Time
 	phases    []demoPhase
 	posted    int64 // purchases of the simulated days
@@ -147,7 +148,7 @@ func (p *demoPlay) days(ctx context.Context) error {
 		sent += n
 		if time.Since(said) > time.Second {
 			said = time.Now()
-			p.say("  day %d: %s messages sent, %s purchases", day, grouped(sent), grouped(p.posted))
+			p.say("  day %d of %d: %s messages sent, %s purchases posted", day, p.dayCount, grouped(sent), grouped(p.posted))
 		}
 	}
 	p.clock.set(p.shop.End())
