@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"runtime/debug"
 	"runtime/pprof"
 	"sync"
 	"time"
@@ -47,6 +48,7 @@ func (d *demoCommand) Run(ctx context.Context, o *output) error {
 		}
 		defer pprof.StopCPUProfile()
 	}
+	defer debug.SetGCPercent(debug.SetGCPercent(400)) // the demo is short and its heap small
 	if d.Exit {
 		return d.run(ctx, o.out, o.log, nil)
 	}
@@ -122,7 +124,7 @@ func (d *demoCommand) newPlay(say func(format string, args ...any)) (*demoPlay, 
 	if err != nil {
 		return nil, err
 	}
-	return &demoPlay{say: say, seed: d.Seed, shop: simulated, clock: &demoClock{at: start}, workspace: workspace, started: time.Now()}, nil
+	return &demoPlay{say: say, seed: d.Seed, shop: simulated, clock: &demoClock{at: start}, workspace: workspace, dayCount: d.Days, started: time.Now()}, nil
 }
 
 // folder is where the database goes, and what removes it.

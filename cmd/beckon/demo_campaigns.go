@@ -21,6 +21,8 @@ type demoCampaign struct {
 // demoHoldout is the share that each campaign leaves without a message.
 const demoHoldout = 0.2
 
+// demoCampaigns are three that every shop needs: birthdays on the first of the month, win-back on Tuesdays, and each day
+// the points that lapse within thirty.
 func demoCampaigns(zone string) []*demoCampaign {
 	holdout := demoHoldout
 	cooldown := 90 * campaigns.Day
@@ -31,10 +33,10 @@ func demoCampaigns(zone string) []*demoCampaign {
 	days := 14
 	return []*demoCampaign{
 		{template: birthdayTemplate(), effect: shop.Effect{Chance: 0.16},
-			definition: define("Birthday month", "month(birthday) == month(today)", "0 9 * * *", "marketing", campaigns.Entry{OncePer: "year"})},
+			definition: define("Birthday month", "month(birthday) == month(today)", "0 9 1 * *", "marketing", campaigns.Entry{OncePer: "year"})},
 		{template: lapsedTemplate(), effect: shop.Effect{Chance: 0.09, PercentOff: 15},
 			offer:      &campaigns.OfferDefinition{Name: "15 % welcome back", Effect: campaigns.Effect{Kind: "percent_off", Value: "15"}, DaysAfterIssue: &days, Reach: "issued"},
-			definition: define("Lapsed 90 days", "days_since(last_purchase_at) >= 90", "10 9 * * *", "marketing", campaigns.Entry{Every: &cooldown})},
+			definition: define("Lapsed 90 days", "days_since(last_purchase_at) >= 90", "10 9 * * 2", "marketing", campaigns.Entry{Every: &cooldown})},
 		{template: pointsTemplate(), effect: shop.Effect{Chance: 0.12},
 			definition: define("Points about to expire", "points_expiring(30) >= 200", "0 10 * * *", "service",
 				campaigns.Entry{OnceFor: "min(map(filter(lots, .remaining > 0 && days_until(.last_valid_on) in 0..30), .last_valid_on))"})},

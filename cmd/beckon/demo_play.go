@@ -23,9 +23,11 @@ type demoPlay struct {
 	engine    *engine.Engine
 	life      *shop.Life
 	campaigns []*demoCampaign
+	dayCount  int
 	started   time.Time
 	phases    []demoPhase
 	posted    int64 // purchases of the simulated days
+	redeemed  int64 // of them with a coupon
 }
 
 // A demoPhase is one part of the demo and how long it took.
@@ -146,7 +148,7 @@ func (p *demoPlay) days(ctx context.Context) error {
 		sent += n
 		if time.Since(said) > time.Second {
 			said = time.Now()
-			p.say("  day %d: %s messages sent, %s purchases", day, grouped(sent), grouped(p.posted))
+			p.say("  day %d of %d: %s messages sent, %s purchases posted", day, p.dayCount, grouped(sent), grouped(p.posted))
 		}
 	}
 	p.clock.set(p.shop.End())
@@ -215,6 +217,7 @@ func (p *demoPlay) closeShop(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("redeeming %s: %w", o.OrderID, err)
 		}
+		p.redeemed++
 		purchases = append(purchases, o.Discounted(&redeemed.Redemption))
 	}
 	p.posted += int64(len(purchases))

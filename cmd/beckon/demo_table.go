@@ -145,7 +145,7 @@ func liftOf(m *engine.MetricReport, truth float64) demoLift {
 func sentence(holds bool, a *engine.Absolute) string {
 	zero := "It excludes zero: the messages did something."
 	if a.Low <= 0 && a.High >= 0 {
-		zero = "It holds zero too: not yet enough data to say that the messages did anything."
+		zero = "It holds zero too: not yet enough data for a verdict."
 	}
 	if !holds {
 		return "The interval misses the truth, as one in twenty does. " + zero
@@ -190,8 +190,11 @@ func (t *demoTable) print(to io.Writer, asJSON bool) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "\n%s customers, %s purchases, %s to %s, %s messages sent. Seed %d.\n\n", grouped(t.Customers), grouped(t.Purchases),
 		t.From.Format(time.DateOnly), t.To.Format(time.DateOnly), grouped(t.Sent), t.Seed)
-	fmt.Fprintf(&b, "%-23s%9s%12s%9s%8s%9s   %-19s %-26s%s\n", "", "", "not", "held", "", "", "bought within 14d:", "lift in % points", "true")
-	fmt.Fprintf(&b, "%-23s%9s%12s%9s%8s%9s   %-19s %-26s%s\n", "campaign", "audience", "reachable", "out", "sent", "redeemed", "held out → sent", "[95 % interval]", "lift")
+	heads := [][]any{{"", "", "not", "held", "", "", "bought after it", "lift in % points", "true"},
+		{"campaign", "audience", "reachable", "out", "sent", "redeemed", "held out → sent", "[95 % interval]", "lift"}}
+	for _, head := range heads {
+		fmt.Fprintf(&b, tableLine, head...)
+	}
 	for _, row := range t.Campaigns {
 		row.print(&b, t.Currency)
 	}
@@ -204,6 +207,9 @@ func (t *demoTable) print(to io.Writer, asJSON bool) error {
 	return err
 }
 
+// tableLine is a line of the table, at most 120 columns wide.
+const tableLine = "%-21s%10s%11s%8s%9s%9s  %-17s  %-21s %6s\n"
+
 func (r *demoCampaignRow) print(b *strings.Builder, currency string) {
 	redeemed := "–"
 	if r.Coupon {
@@ -215,17 +221,17 @@ func (r *demoCampaignRow) print(b *strings.Builder, currency string) {
 	if a := c.Absolute; a != nil {
 		lift = fmt.Sprintf("%+.1f  [%+.1f, %+.1f]", 100*a.Value, 100*a.Low, 100*a.High)
 	}
-	fmt.Fprintf(b, "\n%-23s%9s%12s%9s%8s%9s   %-19s %-26s%+.1f\n", r.Name, grouped(r.Audience), grouped(r.Unreachable), grouped(r.HeldOut), grouped(r.Sent),
-		redeemed, rates, lift, 100*c.True)
+	b.WriteString("\n")
+	fmt.Fprintf(b, tableLine, r.Name, grouped(r.Audience), grouped(r.Unreachable), grouped(r.HeldOut), grouped(r.Sent),
+		redeemed, rates, lift, fmt.Sprintf("%+.1f", 100*c.True))
 	if a := money.Absolute; a != nil {
 		fmt.Fprintf(b, "    Revenue of those sent to: %s %s; lift %+.2f %s a customer [%+.2f, %+.2f], true %+.2f.\n", grouped(int64(r.Revenue)), currency,
 			a.Value, currency, a.Low, a.High, money.True)
 	}
-	fmt.Fprintf(b, "    %s", c.Sentence)
+	fmt.Fprintf(b, "    %s\n", c.Sentence)
 	if r.Immature > 0 {
-		fmt.Fprintf(b, " %s customers' windows are still open.", grouped(r.Immature))
+		fmt.Fprintf(b, "    Not counted: %s customers whose %s have not ended.\n", grouped(r.Immature), r.Window)
 	}
-	b.WriteString("\n")
 }
 
 // grouped writes a number with commas between thousands.

@@ -135,10 +135,10 @@ type habit struct {
 }
 
 // The parameters of buying: Gamma–Poisson (Schmittlein, Morrison, Colombo 1987), with exponential lives and log-normal
-// baskets. They make about 21.5 purchases a customer in two years.
+// baskets. They make about 21 purchases a customer in two years.
 const (
 	rateShape  = 0.9
-	ratePerDay = 0.073
+	ratePerDay = 0.066
 	lifeDays   = 620
 	neverBuys  = 0.04
 	basketLog  = 5.1 // e^5.1 is 164 yuan

@@ -54,7 +54,8 @@ func (o *Order) Discounted(r *campaigns.Redemption) campaigns.Purchase {
 // both would have been. It belongs to one goroutine.
 type Life struct {
 	shop      *Shop
-	waiting   []Order // sorted by time, those that are over are cut off
+	waiting   []Order // of their own accord, sorted by time; those that were taken are cut off
+	answers   []Order // what messages made people order, in no order
 	own       [][]sale
 	caused    map[int][]sale // by customer: extra purchases that happen
 	campaigns map[string]*campaign
@@ -68,6 +69,8 @@ type sale struct {
 
 // A campaign is what the shop knows of one: its effect and everybody who was due, with and without a message.
 type campaign struct {
+	name    string
+	number  int // in the order in which the shop heard of them
 	effect  Effect
 	entries map[int]*entry
 }
@@ -93,19 +96,19 @@ func (s *Shop) Live() *Life {
 			l.own[i] = append(l.own[i], sale{at: at.Unix(), amount: totalOf(p.Lines)})
 		})
 	}
-	l.sort()
+	sortOrders(l.waiting)
 	return l
 }
 
-func (l *Life) sort() {
-	slices.SortFunc(l.waiting, func(a, b Order) int {
+func sortOrders(orders []Order) {
+	slices.SortFunc(orders, func(a, b Order) int {
 		return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.OrderID, b.OrderID))
 	})
 }
 
 // Expect tells the shop of a campaign under a name of its caller's and what its messages will do.
 func (l *Life) Expect(name string, effect Effect) {
-	l.campaigns[name] = &campaign{effect: effect, entries: map[int]*entry{}}
+	l.campaigns[name] = &campaign{name: name, number: len(l.campaigns) + 1, effect: effect, entries: map[int]*entry{}}
 }
 
 // Deliver gives customers the messages of a campaign, and ghosts those that they did not get. What they make people buy
@@ -122,20 +125,19 @@ func (l *Life) Deliver(name string, messages []campaigns.Message) error {
 			return fmt.Errorf("the customer %q is none of this shop's", m.CustomerID)
 		}
 		if m.Ghost || m.Status == campaigns.MessageSent {
-			l.deliver(name, c, place, m)
+			l.deliver(c, place, m)
 		}
 	}
-	l.sort()
 	return nil
 }
 
-func (l *Life) deliver(name string, c *campaign, i int, m *campaigns.Message) {
+func (l *Life) deliver(c *campaign, i int, m *campaigns.Message) {
 	e := c.entries[i]
 	if e == nil {
 		e = &entry{due: m.QueuedAt.Unix(), arm: m.Variant, ghost: m.Ghost}
 		c.entries[i] = e
 	}
-	order, answers := l.shop.answer(name, c.effect, i, m.QueuedAt)
+	order, answers := l.shop.answer(c, i, m.QueuedAt)
 	if !answers {
 		return
 	}
@@ -146,17 +148,17 @@ func (l *Life) deliver(name string, c *campaign, i int, m *campaigns.Message) {
 		return
 	}
 	order.Code = m.Code
-	l.waiting = append(l.waiting, order)
+	l.answers = append(l.answers, order)
 	l.caused[i] = append(l.caused[i], extra)
 }
 
 // answer is what a message due at an instant makes somebody buy. It depends on nothing that a campaign decides: a ghost
 // draws the same.
-func (s *Shop) answer(name string, effect Effect, i int, due time.Time) (Order, bool) {
+func (s *Shop) answer(c *campaign, i int, due time.Time) (Order, bool) {
 	h := s.habit(i)
-	day := int(due.Sub(s.midnight).Hours() / 24)
-	r := s.stream("answer "+name, i, uint64(day))
-	if r.Float64() >= effect.Chance*h.answers {
+	minute := int64(due.Sub(s.midnight).Minutes())
+	r := s.stream("answer "+c.name, i, uint64(minute))
+	if r.Float64() >= c.effect.Chance*h.answers {
 		return Order{}, false
 	}
 	delay := min(int(r.ExpFloat64()*delayMeanDays), delayMaxDays)
@@ -165,22 +167,22 @@ func (s *Shop) answer(name string, effect Effect, i int, due time.Time) (Order, 
 		at = s.openingTime(due.AddDate(0, 0, 1), r.Float64())
 	}
 	lines := s.basket(r, &h)
-	id := fmt.Sprintf("P%07d-%s-%d", i+1, initial(name), day)
+	id := fmt.Sprintf("P%07d-M%d-%d", i+1, c.number, minute)
 	return Order{Purchase: campaigns.Purchase{OrderID: id, CustomerID: CustomerID(i), At: at, Store: storeOf(r), Lines: lines}}, true
-}
-
-// initial is a short word for order numbers.
-func initial(name string) string {
-	for _, letter := range name {
-		return string(letter)
-	}
-	return "x"
 }
 
 // Orders takes those that are made up to and including an instant, in order of time.
 func (l *Life) Orders(until time.Time) []Order {
 	n, _ := slices.BinarySearchFunc(l.waiting, until.Add(time.Nanosecond), func(o Order, t time.Time) int { return o.At.Compare(t) })
-	taken := l.waiting[:n:n]
+	taken := slices.Clone(l.waiting[:n])
 	l.waiting = l.waiting[n:]
+	l.answers = slices.DeleteFunc(l.answers, func(o Order) bool {
+		if o.At.After(until) {
+			return false
+		}
+		taken = append(taken, o)
+		return true
+	})
+	sortOrders(taken)
 	return taken
 }

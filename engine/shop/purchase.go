@@ -75,7 +75,7 @@ func (s *Shop) openingTime(at time.Time, share float64) time.Time {
 func (s *Shop) basket(r *rand.Rand, h *habit) []campaigns.Line {
 	value := math.Exp(h.basket + basketEach*r.NormFloat64())
 	n := 1
-	for n < linesMax && r.Float64() < 0.45 {
+	for n < linesMax && r.Float64() < 0.4 {
 		n++
 	}
 	weights, total := make([]float64, n), 0.0
