@@ -86,7 +86,7 @@ func (s *Server) routes() {
 	route(s, "GET /v1/attributes", "List the registered attributes", readTill, s.listAttributes, table)
 	route(s, "GET /v1/attributes/{name}", "Read an attribute", readTill, s.attribute)
 	route(s, "PUT /v1/attributes/{name}", "Register an attribute", people, s.putAttribute)
-	route(s, "GET /v1/customers", "List customers, or those who match a rule", readPeople, s.listCustomers, table)
+	route(s, "GET /v1/customers", "List customers, or those who match a rule", readPeople, s.listCustomers, table, slow)
 	route(s, "GET /v1/customers/{id}", "Read a customer with derived fields", readPeople, s.customer)
 	route(s, "PUT /v1/customers/{id}", "Create or replace a customer", people, s.putCustomer)
 	route(s, "PATCH /v1/customers/{id}", "Create a customer or merge fields into one", people, s.patchCustomer)
@@ -115,7 +115,7 @@ func (s *Server) campaignRoutes() {
 	write, launch := []string{marketer}, []string{marketer, approver}
 
 	route(s, "POST /v1/rules/check", "Say what is wrong with a rule", launch, s.checkRule)
-	route(s, "POST /v1/rules/count", "Count the customers who match a rule", launch, s.countRule)
+	route(s, "POST /v1/rules/count", "Count the customers who match a rule", launch, s.countRule, slow)
 	route(s, "GET /v1/templates", "List templates, the newest first", look, s.listTemplates, table)
 	route(s, "POST /v1/templates", "Create a template", write, s.createTemplate, created)
 	route(s, "GET /v1/templates/{id}", "Read a template", look, s.template)
@@ -142,7 +142,7 @@ func (s *Server) campaignRoutes() {
 	route(s, "POST /v1/campaigns/{id}/cancel", "End a campaign for good", launch, s.move(campaigns.Cancel))
 	route(s, "POST /v1/campaigns/{id}/archive", "Put a campaign away", launch, s.move(campaigns.Archive))
 	route(s, "GET /v1/campaigns/{id}/runs", "List a campaign's runs, the latest first", look, s.listCampaignRuns, table)
-	route(s, "GET /v1/campaigns/{id}/report", "What a campaign caused", look, s.report, table)
+	route(s, "GET /v1/campaigns/{id}/report", "What a campaign caused", look, s.report, table, slow)
 	route(s, "GET /v1/runs", "The latest runs of all campaigns", look, s.latestRuns, table)
 	route(s, "GET /v1/runs/{id}", "Read a run with its counts", look, s.run)
 	route(s, "GET /v1/runs/{id}/audience", "Who stands at which gate", look, s.runAudience, table)

@@ -9,8 +9,8 @@ import (
 	"net/http/httptest"
 	"os"
 	"strings"
+	"sync"
 	"testing"
-	"time"
 
 	"beckon/api"
 	"beckon/campaigns"
@@ -28,7 +28,7 @@ type site struct {
 	engine *engine.Engine
 	api    *api.Server
 	clock  *storetest.Clock
-	log    *bytes.Buffer
+	log    *journal
 	key    string
 	spec   *contract
 }
@@ -43,13 +43,16 @@ func serve(t *testing.T) *site {
 			t.Fatal(err)
 		}
 	}
-	log := &locked{}
+	log := &journal{}
 	e := engine.New(s, engine.Options{BaseURL: "http://beckon.test"})
 	server := api.New(s, e, api.Options{Version: "test", Log: slog.New(slog.NewTextHandler(log, nil))})
 	t.Cleanup(server.Close)
-	sv := &site{T: t, store: s, engine: e, api: server, clock: clock, log: &log.Buffer}
+	sv := &site{T: t, store: s, engine: e, api: server, clock: clock, log: log}
 	sv.key = sv.newKey("admin", campaigns.ScopeAdmin)
-	sv.spec = newContract(t, server)
+	var err error
+	if sv.spec, err = readContract(server); err != nil {
+		t.Fatal(err)
+	}
 	return sv
 }
 
@@ -193,13 +196,20 @@ type object = map[string]any
 
 type list = []any
 
-// locked is a log that many requests may write to.
-type locked struct{ bytes.Buffer }
+// journal is a log that many requests write to.
+type journal struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
 
-func at(text string) time.Time {
-	t, err := time.Parse(time.RFC3339, text)
-	if err != nil {
-		panic(err)
-	}
-	return t
+func (j *journal) Write(p []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.text.Write(p)
+}
+
+func (j *journal) String() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.text.String()
 }

@@ -3,10 +3,12 @@ package api_test
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -20,22 +22,29 @@ import (
 // contract is the served OpenAPI document, read by somebody else's reader.
 type contract struct{ router routers.Router }
 
-func newContract(t *testing.T, server *api.Server) *contract {
-	t.Helper()
-	w := httptest.NewRecorder()
-	server.ServeHTTP(w, httptest.NewRequest("GET", "/openapi.json", nil))
-	document, err := openapi3.NewLoader().LoadFromData(w.Body.Bytes())
-	if err != nil {
-		t.Fatalf("the OpenAPI document cannot be read: %v", err)
-	}
-	if err := document.Validate(context.Background()); err != nil {
-		t.Fatalf("the OpenAPI document is not valid: %v", err)
-	}
-	router, err := gorillamux.NewRouter(document)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &contract{router}
+// served is the document, read once: it is the same over every database.
+var served struct {
+	sync.Once
+	contract contract
+	err      error
+}
+
+func readContract(server *api.Server) (*contract, error) {
+	served.Do(func() {
+		w := httptest.NewRecorder()
+		server.ServeHTTP(w, httptest.NewRequest("GET", "/openapi.json", nil))
+		document, err := openapi3.NewLoader().LoadFromData(w.Body.Bytes())
+		if err != nil {
+			served.err = fmt.Errorf("the OpenAPI document cannot be read: %w", err)
+			return
+		}
+		if err := document.Validate(context.Background()); err != nil {
+			served.err = fmt.Errorf("the OpenAPI document is not valid: %w", err)
+			return
+		}
+		served.contract.router, served.err = gorillamux.NewRouter(document)
+	})
+	return &served.contract, served.err
 }
 
 // check holds an answer against the document.

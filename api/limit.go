@@ -19,6 +19,7 @@ import (
 const (
 	bodyMax        = 1 << 20
 	requestTimeout = time.Minute
+	slowTimeout    = 10 * time.Minute // of what looks at every customer
 	bodyTimeout    = 30 * time.Second
 )
 
@@ -31,7 +32,11 @@ func (s *Server) limitBody(ctx huma.Context, next func(huma.Context)) {
 		next(ctx)
 		return
 	}
-	bounded, cancel := context.WithTimeout(ctx.Context(), requestTimeout)
+	timeout := requestTimeout
+	if ctx.Operation().Metadata["slow"] != nil {
+		timeout = slowTimeout
+	}
+	bounded, cancel := context.WithTimeout(ctx.Context(), timeout)
 	defer cancel()
 	c := echoOf(ctx)
 	body, err := readBody(bounded, c)

@@ -117,8 +117,7 @@ func (s *Server) createPurchases(ctx context.Context, in *struct{ Body purchases
 			}
 		}
 		if !many {
-			out.Body.purchaseBody, err = readPurchase(ctx, tx, purchases[0].OrderID, w)
-			out.Body.purchaseBody.Created = &isNew[0]
+			out.Body.purchaseBody, err = keptPurchase(ctx, tx, &purchases[0], isNew[0], w)
 			return err
 		}
 		out.Body.Written, out.Body.Items = &written, make([]keptOrder, len(purchases))
@@ -127,6 +126,15 @@ func (s *Server) createPurchases(ctx context.Context, in *struct{ Body purchases
 		}
 		return nil
 	})
+}
+
+// keptPurchase is a new purchase as it was written, or the one that was kept under its order_id before.
+func keptPurchase(ctx context.Context, tx *store.Tx, p *campaigns.Purchase, isNew bool, w *campaigns.Workspace) (b *purchaseBody, err error) {
+	if b = purchaseOf(p, w); !isNew {
+		b, err = readPurchase(ctx, tx, p.OrderID, w)
+	}
+	b.Created = &isNew
+	return b, err
 }
 
 func count(set []bool) (n int) {
@@ -192,12 +200,16 @@ func readPurchase(ctx context.Context, tx *store.Tx, order string, w *campaigns.
 		return &purchaseBody{}, err
 	}
 	refunds, err := tx.Refunds(ctx, p.No, order)
-	b := &purchaseBody{OrderID: p.OrderID, CustomerID: p.CustomerID, At: p.At, Store: p.Store, Currency: w.Currency, Lines: linesOf(p.Lines, w),
-		CouponCodes: p.CouponCodes, Amount: campaigns.FormatMoney(p.Amount, w.Digits()), Refunded: campaigns.FormatMoney(p.Refunded, w.Digits()), Void: p.Void}
+	b := purchaseOf(p, w)
 	for i := range refunds {
 		b.Refunds = append(b.Refunds, refundOf(&refunds[i], w))
 	}
 	return b, err
+}
+
+func purchaseOf(p *campaigns.Purchase, w *campaigns.Workspace) *purchaseBody {
+	return &purchaseBody{OrderID: p.OrderID, CustomerID: p.CustomerID, At: p.At, Store: p.Store, Currency: w.Currency, Lines: linesOf(p.Lines, w),
+		CouponCodes: p.CouponCodes, Amount: campaigns.FormatMoney(p.Amount, w.Digits()), Refunded: campaigns.FormatMoney(p.Refunded, w.Digits()), Void: p.Void}
 }
 
 func linesOf(lines []campaigns.Line, w *campaigns.Workspace) []lineBody {

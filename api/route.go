@@ -49,6 +49,9 @@ func known(op *huma.Operation) {
 // file is given as CSV alone.
 func file(op *huma.Operation) { op.Metadata["file"] = true }
 
+// slow may take longer than other requests: it looks at every customer.
+func slow(op *huma.Operation) { op.Metadata["slow"] = true }
+
 // streams reads its body by itself, up to its own limit.
 func streams(op *huma.Operation) { op.Metadata["streams"] = true }
 

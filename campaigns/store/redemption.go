@@ -25,32 +25,21 @@ type RedemptionContext struct {
 	Workspace  campaigns.Workspace
 }
 
-// RedemptionContext reads what is known about an order, its customer and the codes shown.
+// RedemptionContext reads what is known about an order, its customer and the codes shown. The order is read last: when the
+// same order is redeemed meanwhile, whoever sees its coupon used sees the order too.
 func (tx *Tx) RedemptionContext(ctx context.Context, order, customer string, codes []string) (*RedemptionContext, error) {
 	batch := &pgx.Batch{}
-	batch.Queue(`SELECT r.request_hash, r.answer FROM redemption_orders o JOIN redemptions r ON r.no = o.no AND r.order_id = o.order_id WHERE o.order_id = $1`, order)
 	batch.Queue(`SELECT no FROM customer_ids WHERE id = $1`, customer)
 	batch.Queue(workspaceQuery)
 	for _, code := range codes { // one each: PostgreSQL keeps the plan of such a query, and of one over a list it does not
 		batch.Queue(couponQuery+` = $1`, code)
 	}
+	batch.Queue(`SELECT r.request_hash, r.answer FROM redemption_orders o JOIN redemptions r ON r.no = o.no AND r.order_id = o.order_id WHERE o.order_id = $1`, order)
 	answers := tx.tx.SendBatch(ctx, batch)
 	defer answers.Close()
 	found := &RedemptionContext{}
-	var kept KeptRedemption
-	switch err := answers.QueryRow().Scan(&kept.RequestHash, &kept.Redemption); {
-	case err == nil:
-		found.Kept = &kept
-	case !errors.Is(err, pgx.ErrNoRows):
-		return nil, fmt.Errorf("reading a redemption: %w", err)
-	}
-	if err := answers.QueryRow().Scan(&found.CustomerNo); err != nil {
-		if !errors.Is(err, pgx.ErrNoRows) {
-			return nil, fmt.Errorf("finding a customer: %w", err)
-		}
-		if customer != "" && found.Kept == nil {
-			return nil, campaigns.Invalid("customer_id", "%q is not known: send the customer first", customer)
-		}
+	if err := answers.QueryRow().Scan(&found.CustomerNo); err != nil && !errors.Is(err, pgx.ErrNoRows) {
+		return nil, fmt.Errorf("finding a customer: %w", err)
 	}
 	if err := answers.QueryRow().Scan(&found.Workspace, &found.Workspace.Revision); err != nil {
 		return nil, fmt.Errorf("reading the workspace: %w", err)
@@ -65,6 +54,16 @@ func (tx *Tx) RedemptionContext(ctx context.Context, order, customer string, cod
 			return nil, fmt.Errorf("reading coupons: %w", err)
 		}
 		found.Coupons = append(found.Coupons, coupons...)
+	}
+	var kept KeptRedemption
+	switch err := answers.QueryRow().Scan(&kept.RequestHash, &kept.Redemption); {
+	case err == nil:
+		found.Kept = &kept
+	case !errors.Is(err, pgx.ErrNoRows):
+		return nil, fmt.Errorf("reading a redemption: %w", err)
+	}
+	if customer != "" && found.CustomerNo == 0 && found.Kept == nil {
+		return nil, campaigns.Invalid("customer_id", "%q is not known: send the customer first", customer)
 	}
 	return found, nil
 }
