@@ -149,6 +149,7 @@ func TestFunctionsAndFilesStayReadable(t *testing.T) {
 
 func TestNamesSayWhatThingsAre(t *testing.T) {
 	packages := []string{"util", "utils", "common", "helper", "helpers", "models", "types", "service", "services", "manager", "handlers", "repository", "misc", "shared", "base"}
+	named := []string{"GetStatus", "GetHeaders"} // methods that a library's interface asks for
 	endings := []string{"Manager", "Service", "Repository", "Impl", "Helper", "Info", "Data", "Handler"}
 	for _, s := range sources(t) {
 		if slices.Contains(packages, s.file.Name.Name) {
@@ -156,7 +157,7 @@ func TestNamesSayWhatThingsAre(t *testing.T) {
 		}
 		for _, d := range s.file.Decls {
 			for _, name := range declared(d) {
-				if strings.HasPrefix(name, "Get") && len(name) > 3 && name[3] >= 'A' && name[3] <= 'Z' {
+				if strings.HasPrefix(name, "Get") && len(name) > 3 && name[3] >= 'A' && name[3] <= 'Z' && !slices.Contains(named, name) {
 					t.Errorf("%s: %s: Go leaves out Get", s.path, name)
 				}
 				for _, ending := range endings {
