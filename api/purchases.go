@@ -13,9 +13,6 @@ import (
 	"beckon/campaigns/store"
 )
 
-// batchMax is the most purchases or events of one request.
-const batchMax = 1000
-
 // LineEdit is one position of an order; amount is the line's total as paid.
 type LineEdit struct {
 	SKU      string `json:"sku,omitempty"`
