@@ -51,6 +51,8 @@ type Redemption struct {
 	Total     int64
 	Lines     []PricedLine
 	Applied   []Applied
+
+	NotApplied []NotApplied
 }
 
 // PricedLine is a basket line with what was taken off it.
@@ -73,6 +75,13 @@ type Applied struct {
 	Discount   int64
 	CampaignID *ID
 	MessageID  *ID
+}
+
+// A NotApplied is a code that was shown and did not take effect, and why.
+type NotApplied struct {
+	Code    string
+	OfferID *ID
+	Reason  string
 }
 
 // Check says what is wrong with a basket that is to be redeemed at now.

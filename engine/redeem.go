@@ -12,17 +12,9 @@ import (
 	"beckon/engine/offers"
 )
 
-// A NotApplied is a code that was shown and did not take effect, and why.
-type NotApplied struct {
-	Code    string
-	OfferID *campaigns.ID
-	Reason  string
-}
-
 // Redeemed is what a till is told.
 type Redeemed struct {
 	campaigns.Redemption
-	NotApplied []NotApplied
 	Repeated   bool // the order was redeemed before: this is the answer of then
 }
 
@@ -82,7 +74,7 @@ func (e *Engine) redeem(ctx context.Context, tx *store.Tx, order string, basket 
 }
 
 // notApplicable names the first code that did not apply; when it is used up, the limit too.
-func notApplicable(reasons []NotApplied) error {
+func notApplicable(reasons []campaigns.NotApplied) error {
 	first := reasons[0]
 	conflict := campaigns.Conflict("the code %q cannot be used: %s", first.Code, first.Reason)
 	if first.Reason == "used up" {
@@ -150,7 +142,7 @@ func (p *pricing) best(r *Redeemed) (*pricedCoupon, error) {
 		seen[folded] = true
 		coupon, known := byCode[folded]
 		if err != nil || !known {
-			r.NotApplied = append(r.NotApplied, NotApplied{Code: shown, Reason: "not a code that can be used"})
+			r.NotApplied = append(r.NotApplied, campaigns.NotApplied{Code: shown, Reason: "not a code that can be used"})
 			continue
 		}
 		discount, err := discountOf(&coupon.Offer, r.Subtotal, p.digits)
@@ -164,14 +156,14 @@ func (p *pricing) best(r *Redeemed) (*pricedCoupon, error) {
 		}
 		switch {
 		case reason != "":
-			r.NotApplied = append(r.NotApplied, NotApplied{Code: coupon.Code, OfferID: &coupon.OfferID, Reason: reason})
+			r.NotApplied = append(r.NotApplied, campaigns.NotApplied{Code: coupon.Code, OfferID: &coupon.OfferID, Reason: reason})
 		case best == nil || priced.discount > best.discount:
 			if best != nil {
-				r.NotApplied = append(r.NotApplied, NotApplied{Code: best.Code, OfferID: &best.OfferID, Reason: "does not combine with " + coupon.Code})
+				r.NotApplied = append(r.NotApplied, campaigns.NotApplied{Code: best.Code, OfferID: &best.OfferID, Reason: "does not combine with " + coupon.Code})
 			}
 			best = priced
 		default:
-			r.NotApplied = append(r.NotApplied, NotApplied{Code: coupon.Code, OfferID: &coupon.OfferID, Reason: "does not combine with " + best.Code})
+			r.NotApplied = append(r.NotApplied, campaigns.NotApplied{Code: coupon.Code, OfferID: &coupon.OfferID, Reason: "does not combine with " + best.Code})
 		}
 	}
 	return best, nil

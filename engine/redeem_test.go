@@ -172,4 +172,9 @@ func TestOfTwoCodesTheBetterAppliesWhenThatIsAllowed(t *testing.T) {
 	if len(r.NotApplied) != 1 || r.Discount != 500 {
 		t.Errorf("redemption %+v", r)
 	}
+	again, err := w.engine.Redeem(w.ctx, "o1", b, true)
+	w.must(err)
+	if len(again.NotApplied) != 1 || again.NotApplied[0] != r.NotApplied[0] {
+		t.Errorf("the repeat forgot what did not apply: %+v", again)
+	}
 }
