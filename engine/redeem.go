@@ -15,7 +15,7 @@ import (
 // Redeemed is what a till is told.
 type Redeemed struct {
 	campaigns.Redemption
-	Repeated   bool // the order was redeemed before: this is the answer of then
+	Repeated bool // the order was redeemed before: this is the answer of then
 }
 
 // Redeem prices a basket with the codes shown and commits the use of what applies. Its identity is the order: the same
