@@ -96,6 +96,9 @@ func (in *importRequest) options() (campaigns.ImportOptions, error) {
 	o.Map = map[string]string{}
 	for pair := range strings.SplitSeq(in.Map, ",") {
 		column, field, ok := strings.Cut(pair, ":")
+		if !ok {
+			column, field, ok = strings.Cut(pair, "=") // as the command line writes it
+		}
 		if column, field = strings.TrimSpace(column), strings.TrimSpace(field); !ok || column == "" || field == "" {
 			return o, campaigns.Invalid("map", "%q should read column:field", pair)
 		}
