@@ -111,7 +111,7 @@ func (s *Server) content(ctx context.Context, m *campaigns.Message, b *messageBo
 func messageOf(m *campaigns.Message) messageBody {
 	b := messageBody{ID: m.ID, CustomerID: m.CustomerID, CampaignID: m.CampaignID, RunID: m.RunID, Version: m.Version, Variant: m.Variant, Ghost: m.Ghost,
 		Channel: m.Channel, ChannelID: m.ChannelID, TemplateID: m.TemplateID, Address: m.Address, Status: m.Status, ProviderID: m.ProviderID,
-		Attempts: m.Attempts, Code: m.Code, QueuedAt: m.QueuedAt, FinishedAt: m.FinishedAt, History: m.History}
+		Attempts: m.Attempts, Code: shownCode(m.Code), QueuedAt: m.QueuedAt, FinishedAt: m.FinishedAt, History: m.History}
 	if b.History == nil {
 		b.History = []campaigns.Change{}
 	}

@@ -151,3 +151,11 @@ func codeOf(c *store.IssuedCoupon, now time.Time) codeBody {
 	}
 	return b
 }
+
+// shownCode is a code as customers see it, in groups; empty for none.
+func shownCode(code string) string {
+	if code == "" {
+		return ""
+	}
+	return offers.Group(code)
+}

@@ -124,7 +124,7 @@ func redemptionOf(r *engine.Redeemed, digits int) redemptionBody {
 		b.Lines = append(b.Lines, line)
 	}
 	for _, a := range r.Applied {
-		b.Applied = append(b.Applied, appliedOffer{OfferID: a.OfferID, Code: a.Code, Discount: text(a.Discount)})
+		b.Applied = append(b.Applied, appliedOffer{OfferID: a.OfferID, Code: shownCode(a.Code), Discount: text(a.Discount)})
 	}
 	for _, n := range r.NotApplied {
 		b.NotApplied = append(b.NotApplied, notAppliedCode{n.OfferID, n.Code, n.Reason})

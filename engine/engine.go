@@ -82,17 +82,25 @@ func (e *Engine) Run(ctx context.Context) error {
 		return err
 	}
 	var running sync.WaitGroup
-	for _, s := range e.steps() {
-		running.Go(func() { e.loop(ctx, s) })
+	steps := e.steps()
+	kicks := make([]chan struct{}, len(steps))
+	for i, s := range steps {
+		if s.every <= time.Second { // the others only keep house
+			kicks[i] = make(chan struct{}, 1)
+		}
+	}
+	for i, s := range steps {
+		running.Go(func() { e.loop(ctx, s, kicks, kicks[i]) })
 	}
 	running.Go(func() { e.sendLoop(ctx) })
 	running.Wait()
 	return nil
 }
 
-// loop runs a step whenever its ticker says so, and again at once while there was something to do. An error is logged and
-// the step waits for its next tick: a database that goes away and comes back is such an error.
-func (e *Engine) loop(ctx context.Context, s step) {
+// loop runs a step whenever its ticker says so or another step did something, and again at once while there was something
+// to do: a run goes from its tick to its messages without waiting for tickers. An error is logged and the step waits for
+// its next tick: a database that goes away and comes back is such an error.
+func (e *Engine) loop(ctx context.Context, s step, others []chan struct{}, kicked <-chan struct{}) {
 	ticker := time.NewTicker(s.every)
 	defer ticker.Stop()
 	for {
@@ -101,12 +109,19 @@ func (e *Engine) loop(ctx context.Context, s step) {
 			e.log.Error("step failed, trying again", "step", s.name, "err", err)
 		}
 		if worked > 0 && err == nil && ctx.Err() == nil {
+			for _, other := range others {
+				select {
+				case other <- struct{}{}:
+				default: // it is to run already
+				}
+			}
 			continue
 		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
+		case <-kicked:
 		}
 	}
 }
