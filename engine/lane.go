@@ -187,10 +187,16 @@ func (w *worker) open(ctx context.Context) error {
 	w.size = min(batchMax, inFlightMax/(2*connections(&c)))
 	if settings.RatePerSecond > 0 {
 		rate := settings.RatePerSecond / float64(connections(&c))
-		w.pace = time.NewTicker(time.Duration(float64(time.Second) / rate))
+		w.pace = time.NewTicker(paceOf(rate))
 		w.size = int(min(float64(w.size), max(1, rate*paceAhead.Seconds())))
 	}
 	return nil
+}
+
+// paceOf is the time between two messages of a worker that sends so many a second. It lies within what a ticker takes,
+// whatever stands in the settings: a channel must never stop its node.
+func paceOf(rate float64) time.Duration {
+	return time.Duration(min(max(float64(time.Second)/rate, 1), float64(24*time.Hour)))
 }
 
 // sendAll sends a batch and says how many messages were tried. Sending stops before the lease ends; what was not tried by
