@@ -32,7 +32,7 @@ type importRequest struct {
 
 // Resolve takes the body as a stream.
 func (in *importRequest) Resolve(ctx huma.Context) []error {
-	in.body = newUpload(ctx.BodyReader(), http.NewResponseController(echoOf(ctx).Response()))
+	in.body = &upload{body: ctx.BodyReader()}
 	in.kind, _, _ = mime.ParseMediaType(ctx.Header("Content-Type"))
 	return nil
 }
@@ -57,7 +57,6 @@ func (s *Server) createImport(ctx context.Context, in *importRequest) (*some[acc
 	if err != nil {
 		return nil, err
 	}
-	defer in.body.idle.Stop()
 	staged, err := engine.StageImport(ctx, s.store, campaigns.NewID(s.store.Now()), options, in.body, nil)
 	if err != nil {
 		return nil, in.body.blame(err)
