@@ -171,7 +171,7 @@ func (s *Server) rejectedRows(ctx context.Context, in *byID) (*csvFile, error) {
 		_ = out.Write([]string{"row", "field", "message"}) // Flush's error is that of all writes
 		for rows, err := first, error(nil); len(rows) > 0 && err == nil && out.Error() == nil; rows, err = s.rejects(ctx, id, rows[len(rows)-1].Row) {
 			for _, r := range rows {
-				_ = out.Write([]string{strconv.FormatInt(r.Row, 10), r.Field, r.Message})
+				_ = out.Write([]string{strconv.FormatInt(r.Row, 10), harmless(r.Field), harmless(r.Message)})
 			}
 			out.Flush()
 		}
