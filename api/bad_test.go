@@ -147,3 +147,16 @@ func TestThePagesOfOperation(t *testing.T) {
 		t.Errorf("the stylesheet answers %d", w.Code)
 	}
 }
+
+func TestInventedMethodsAreCountedUnderOneName(t *testing.T) {
+	sv := serve(t)
+	for _, method := range []string{"BREW", "WHEN", "PROPFIND"} {
+		for _, path := range []string{"/healthz", "/nothing/here"} {
+			sv.api.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(method, path, nil))
+		}
+	}
+	text := sv.get("/metrics", "Authorization", "").want(200).Text
+	if strings.Contains(text, "BREW") || strings.Contains(text, "PROPFIND") || !strings.Contains(text, `beckon_requests_total{method="other"`) {
+		t.Errorf("metrics:\n%s", text)
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // encodeCSV writes a table: a column for each field, those of inner objects under their dotted names. A problem stays
@@ -36,7 +37,11 @@ func encodeCSV(w io.Writer, v any) error {
 		}
 	}
 	out := csv.NewWriter(w)
-	if err := out.Write(columns); err != nil {
+	header := make([]string, len(columns))
+	for i, column := range columns {
+		header[i] = harmless(column)
+	}
+	if err := out.Write(header); err != nil {
 		return fmt.Errorf("writing CSV: %w", err)
 	}
 	for _, row := range rows {
@@ -130,14 +135,20 @@ func joined(list []json.RawMessage, raw json.RawMessage) string {
 	return strings.Join(values, "|")
 }
 
-// cell is a plain value as text. What a spreadsheet would take for a formula begins with an apostrophe; phone numbers
-// and negative numbers stay as they are.
+// cell is a plain value as text.
 func cell(raw json.RawMessage) string {
 	var text string
 	if raw[0] != '"' || json.Unmarshal(raw, &text) != nil {
 		return strings.TrimPrefix(string(raw), "null")
 	}
-	if text != "" && (strings.ContainsRune("=@\t\r", rune(text[0])) || strings.ContainsRune("+-", rune(text[0])) && strings.Trim(text[1:], "0123456789.") != "") {
+	return harmless(text)
+}
+
+// harmless puts an apostrophe before what a spreadsheet would take for a formula, also in the full-width forms that it
+// reads in East Asia. Phone numbers and negative numbers stay as they are.
+func harmless(text string) string {
+	first, size := utf8.DecodeRuneInString(text)
+	if text != "" && (strings.ContainsRune("=@\t\r\n＝＋－＠", first) || strings.ContainsRune("+-", first) && strings.Trim(text[size:], "0123456789.") != "") {
 		return "'" + text
 	}
 	return text

@@ -32,7 +32,7 @@ type importRequest struct {
 
 // Resolve takes the body as a stream.
 func (in *importRequest) Resolve(ctx huma.Context) []error {
-	in.body = newUpload(ctx.BodyReader(), http.NewResponseController(echoOf(ctx).Response()))
+	in.body = &upload{body: ctx.BodyReader()}
 	in.kind, _, _ = mime.ParseMediaType(ctx.Header("Content-Type"))
 	return nil
 }
@@ -57,7 +57,6 @@ func (s *Server) createImport(ctx context.Context, in *importRequest) (*some[acc
 	if err != nil {
 		return nil, err
 	}
-	defer in.body.idle.Stop()
 	staged, err := engine.StageImport(ctx, s.store, campaigns.NewID(s.store.Now()), options, in.body, nil)
 	if err != nil {
 		return nil, in.body.blame(err)
@@ -175,7 +174,7 @@ func (s *Server) rejectedRows(ctx context.Context, in *byID) (*csvFile, error) {
 		_ = out.Write([]string{"row", "field", "message"}) // Flush's error is that of all writes
 		for rows, err := first, error(nil); len(rows) > 0 && err == nil && out.Error() == nil; rows, err = s.rejects(ctx, id, rows[len(rows)-1].Row) {
 			for _, r := range rows {
-				_ = out.Write([]string{strconv.FormatInt(r.Row, 10), r.Field, r.Message})
+				_ = out.Write([]string{strconv.FormatInt(r.Row, 10), harmless(r.Field), harmless(r.Message)})
 			}
 			out.Flush()
 		}

@@ -107,3 +107,14 @@ func TestARepeatedUploadIsOneImport(t *testing.T) {
 	sv.post("/v1/imports?kind=customers", []byte("id,name\nu1,Bob\n"), "Content-Type", "text/csv", "Idempotency-Key", "f").want(422).names("Idempotency-Key")
 	sv.walks("/v1/imports?limit=5", "id", 1)
 }
+
+func TestWhatAnImportRejectedIsNoFormulaInASpreadsheet(t *testing.T) {
+	sv := serve(t)
+	file := `{"id":"u1","=HYPERLINK(1)":1}` + "\n" + `{"id":"u2","＝HYPERLINK(1)":1}` + "\n"
+	posted := sv.post("/v1/imports?kind=customers", []byte(file), "Content-Type", "application/x-ndjson").want(202)
+	sv.imported(posted.text("id"))
+	rejected := sv.get("/v1/imports/" + posted.text("id") + "/rejected.csv").want(200)
+	if !strings.Contains(rejected.Text, "1,'=HYPERLINK") || !strings.Contains(rejected.Text, "2,'＝HYPERLINK") {
+		t.Errorf("rejected rows:\n%s", rejected.Text)
+	}
+}

@@ -29,6 +29,8 @@ const bodyKey = "body"
 // limitBody reads the whole body, up to the limit and in a bounded time, unless the operation streams it.
 func (s *Server) limitBody(ctx huma.Context, next func(huma.Context)) {
 	if ctx.Operation().Metadata["streams"] != nil {
+		c := echoOf(ctx)
+		c.Request().Body = newPatient(c.Request().Body, c.Response().Writer)
 		next(ctx)
 		return
 	}

@@ -13,24 +13,39 @@ const (
 	uploadIdle = 2 * time.Minute
 )
 
-// upload is a streamed body, up to uploadMax bytes. A client that sends nothing for uploadIdle is cut off, so that it
-// holds no import open. What is wrong with the body is a problem of the client's.
+// patient is a streamed body. A client that sends nothing for uploadIdle while it is waited for is cut off, so that it
+// holds no import open. The timer runs during a read alone and knows the connection itself: echo's response is lent to
+// the next request, which may be another client's.
+type patient struct {
+	io.ReadCloser
+	idle *time.Timer
+}
+
+func newPatient(body io.ReadCloser, w http.ResponseWriter) *patient {
+	connection := http.NewResponseController(w)
+	idle := time.AfterFunc(uploadIdle, func() {
+		_ = connection.SetReadDeadline(time.Unix(1, 0)) // long past: what waits for the client ends now
+	})
+	idle.Stop()
+	return &patient{body, idle}
+}
+
+// Read reads on.
+func (p *patient) Read(b []byte) (int, error) {
+	p.idle.Reset(uploadIdle)
+	defer p.idle.Stop()
+	return p.ReadCloser.Read(b)
+}
+
+// upload is a streamed body, up to uploadMax bytes. What is wrong with the body is a problem of the client's.
 type upload struct {
 	body  io.Reader
-	idle  *time.Timer
 	read  int64
 	start []byte
 }
 
-func newUpload(body io.Reader, connection *http.ResponseController) *upload {
-	return &upload{body: body, idle: time.AfterFunc(uploadIdle, func() {
-		_ = connection.SetReadDeadline(time.Unix(1, 0)) // long past: what waits for the client ends now
-	})}
-}
-
 // Read reads on.
 func (u *upload) Read(p []byte) (int, error) {
-	u.idle.Reset(uploadIdle)
 	n, err := u.body.Read(p)
 	u.read += int64(n)
 	if missing := 2 - len(u.start); missing > 0 {

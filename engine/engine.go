@@ -200,11 +200,15 @@ func (e *Engine) complete(ctx context.Context, tx *store.Tx, id campaigns.ID) er
 	return tx.SaveCampaignState(ctx, &c)
 }
 
-// Lose finds messages that a dead node was sending: their outcome is unknown.
+// Lose finds messages that a dead node was sending: their outcome is unknown. It also cancels what came back into the
+// queue of a run that was stopped, for nobody would look at it again.
 func (e *Engine) Lose(ctx context.Context) (int, error) {
 	var lost int64
 	err := e.store.Update(ctx, func(tx *store.Tx) (err error) {
-		lost, err = tx.LoseMessages(ctx)
+		if lost, err = tx.LoseMessages(ctx); err != nil {
+			return err
+		}
+		_, err = tx.DropMessages(ctx)
 		return err
 	})
 	if lost > 0 {

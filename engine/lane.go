@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"beckon/campaigns"
@@ -11,9 +12,11 @@ import (
 	"beckon/engine/channel"
 )
 
-// A worker owns one session with one channel's provider.
+// A worker owns one session with one channel's provider. It leases under an id of its own: were it the node's, what one
+// worker records late could undo what another has since begun with the same message.
 type worker struct {
 	engine    *Engine
+	owner     campaigns.ID
 	channelID string
 	sender    channel.Sender
 	revision  int64
@@ -23,7 +26,12 @@ type worker struct {
 	size      int // of a batch
 }
 
+func (e *Engine) newWorker(channelID string) *worker {
+	return &worker{engine: e, owner: campaigns.NewID(e.store.Now()), channelID: channelID}
+}
+
 const (
+	leaseBeat     = time.Second     // how often a living worker renews its leases
 	settingsFresh = time.Second     // a channel's new settings are followed after so long
 	paceAhead     = 4 * time.Second // what a paced worker takes at once: two batches end before the lease does
 )
@@ -67,6 +75,7 @@ func (w *worker) drain(ctx context.Context) (int, error) {
 	if err != nil || batch.lane < 0 {
 		return 0, err
 	}
+	defer w.keepLeases(ctx)()
 	total := 0
 	done := outcomes{lane: batch.lane}
 	for len(batch.messages) > 0 && err == nil {
@@ -86,9 +95,35 @@ func (w *worker) drain(ctx context.Context) (int, error) {
 		}
 	}
 	_, last := w.record(ctx, done, func(ctx context.Context, tx *store.Tx) error {
-		return tx.ReleaseLane(ctx, w.channelID, done.lane, w.engine.node)
+		return tx.ReleaseLane(ctx, w.channelID, done.lane, w.owner)
 	})
 	return total, errors.Join(err, last)
+}
+
+// keepLeases renews the worker's leases until it is told to stop, so that a provider who takes longer over one message
+// than a lease lasts is not taken for a node that died, which would make the whole batch unknown. Nothing is sent twice
+// by it: what is marked is never given out again.
+func (w *worker) keepLeases(ctx context.Context) (stop func()) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	var beating sync.WaitGroup
+	beating.Go(func() {
+		ticker := time.NewTicker(leaseBeat)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-ticker.C:
+			}
+			err := w.engine.store.Update(ctx, func(tx *store.Tx) error {
+				return tx.RenewLanes(ctx, w.channelID, w.owner, tx.Now.Add(Lease))
+			})
+			if err != nil && ctx.Err() == nil {
+				w.engine.log.Warn("renewing a lease failed, trying again", "channel", w.channelID, "err", err)
+			}
+		}
+	})
+	return func() { cancel(); beating.Wait() }
 }
 
 // first leases a lane and takes its first batch.
@@ -107,7 +142,7 @@ func (w *worker) exchange(ctx context.Context, done outcomes, lane int16, full b
 	took, err := w.record(ctx, done, func(inner context.Context, tx *store.Tx) (err error) {
 		batch = marked{lane: -1}
 		if done.lane != lane {
-			if err := tx.ReleaseLane(inner, w.channelID, done.lane, w.engine.node); err != nil {
+			if err := tx.ReleaseLane(inner, w.channelID, done.lane, w.owner); err != nil {
 				return err
 			}
 		}
@@ -130,13 +165,13 @@ func (w *worker) exchange(ctx context.Context, done outcomes, lane int16, full b
 
 // claim leases a lane where something is due and takes a batch.
 func (w *worker) claim(ctx context.Context, tx *store.Tx) (marked, error) {
-	lane, err := tx.ClaimLane(ctx, w.channelID, w.engine.node, tx.Now.Add(Lease))
+	lane, err := tx.ClaimLane(ctx, w.channelID, w.owner, tx.Now.Add(Lease))
 	if err != nil || lane < 0 {
 		return marked{lane: -1}, err
 	}
 	batch, err := w.take(ctx, tx, lane)
 	if err == nil && len(batch.messages) == 0 {
-		return marked{lane: -1}, tx.ReleaseLane(ctx, w.channelID, lane, w.engine.node)
+		return marked{lane: -1}, tx.ReleaseLane(ctx, w.channelID, lane, w.owner)
 	}
 	return batch, err
 }
@@ -144,7 +179,7 @@ func (w *worker) claim(ctx context.Context, tx *store.Tx) (marked, error) {
 // take marks a batch of a leased lane.
 func (w *worker) take(ctx context.Context, tx *store.Tx, lane int16) (batch marked, err error) {
 	batch.lane = lane
-	if batch.messages, err = tx.ClaimMessages(ctx, w.channelID, lane, w.engine.node, tx.Now.Add(Lease), w.size); err != nil || len(batch.messages) == 0 {
+	if batch.messages, err = tx.ClaimMessages(ctx, w.channelID, lane, w.owner, tx.Now.Add(Lease), w.size); err != nil || len(batch.messages) == 0 {
 		return batch, err
 	}
 	batch.withdrawn, err = w.engine.withdrawn(ctx, tx, batch.messages)
@@ -187,10 +222,16 @@ func (w *worker) open(ctx context.Context) error {
 	w.size = min(batchMax, inFlightMax/(2*connections(&c)))
 	if settings.RatePerSecond > 0 {
 		rate := settings.RatePerSecond / float64(connections(&c))
-		w.pace = time.NewTicker(time.Duration(float64(time.Second) / rate))
+		w.pace = time.NewTicker(paceOf(rate))
 		w.size = int(min(float64(w.size), max(1, rate*paceAhead.Seconds())))
 	}
 	return nil
+}
+
+// paceOf is the time between two messages of a worker that sends so many a second. It lies within what a ticker takes,
+// whatever stands in the settings: a channel must never stop its node.
+func paceOf(rate float64) time.Duration {
+	return time.Duration(min(max(float64(time.Second)/rate, 1), float64(24*time.Hour)))
 }
 
 // sendAll sends a batch and says how many messages were tried. Sending stops before the lease ends; what was not tried by
@@ -224,7 +265,7 @@ func (w *worker) record(ctx context.Context, done outcomes, then func(context.Co
 	for {
 		err := w.engine.store.Update(ctx, func(tx *store.Tx) error {
 			if len(done.results) > 0 {
-				if err := tx.FinishMessages(ctx, done.lane, w.engine.node, done.results); err != nil {
+				if err := tx.FinishMessages(ctx, done.lane, w.owner, done.results); err != nil {
 					return err
 				}
 			}

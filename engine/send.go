@@ -75,7 +75,7 @@ func readSettings(c *campaigns.Channel) (channel.Settings, error) {
 
 // work is one worker: it sends whatever its channel has due, and waits when there is nothing.
 func (e *Engine) work(ctx context.Context, channelID string) {
-	w := &worker{engine: e, channelID: channelID}
+	w := e.newWorker(channelID)
 	defer w.close()
 	ticker := time.NewTicker(500 * time.Millisecond)
 	defer ticker.Stop()
@@ -112,7 +112,7 @@ func (e *Engine) Send(ctx context.Context) (int, error) {
 	}
 	total := 0
 	for _, c := range channels {
-		w := &worker{engine: e, channelID: c.ID}
+		w := e.newWorker(c.ID)
 		for {
 			sent, err := w.drain(ctx)
 			total += sent

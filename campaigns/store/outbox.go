@@ -35,6 +35,12 @@ func (tx *Tx) ClaimLane(ctx context.Context, channel string, owner campaigns.ID,
 	return lane, nil
 }
 
+// RenewLanes keeps what an owner has leased of a channel.
+func (tx *Tx) RenewLanes(ctx context.Context, channel string, owner campaigns.ID, until time.Time) error {
+	_, err := tx.exec(ctx, "renewing lanes", `UPDATE lanes SET lease_until = $3 WHERE channel_id = $1 AND owner = $2 AND lease_until < $3`, channel, owner, until)
+	return err
+}
+
 // ReleaseLane ends a lease early.
 func (tx *Tx) ReleaseLane(ctx context.Context, channel string, lane int16, owner campaigns.ID) error {
 	_, err := tx.exec(ctx, "releasing a lane", `UPDATE lanes SET lease_until = 'epoch', owner = NULL WHERE channel_id = $1 AND lane = $2 AND owner = $3`, channel, lane, owner)

@@ -87,19 +87,30 @@ func (tx *Tx) PauseRuns(ctx context.Context, campaign campaigns.ID, paused bool)
 	return err
 }
 
-// StopRuns ends all open runs of a campaign: what is queued is cancelled, what is being sent goes on.
+// StopRuns ends all open runs of a campaign: what is queued is cancelled, what is being sent goes on. The runs are stopped
+// first: that waits for a node which is just queueing a part, so that its messages are there to be found.
 func (tx *Tx) StopRuns(ctx context.Context, campaign campaigns.ID, reason string) error {
-	_, err := tx.exec(ctx, "cancelling messages", `WITH dropped AS (
-			DELETE FROM outbox o USING runs r WHERE r.id = o.run_id AND r.campaign_id = $1 AND o.sending_at IS NULL RETURNING o.message_id, o.no, o.attempts)
-		UPDATE messages m SET status = 'cancelled', finished_at = $2, attempts = d.attempts,
-			history = history || jsonb_build_object('at', $3::text, 'status', 'cancelled', 'detail', $4::text)
-		FROM dropped d WHERE m.id = d.message_id AND m.no = d.no`, campaign, tx.Now, tx.Now.Format(time.RFC3339), reason)
+	_, err := tx.exec(ctx, "stopping runs", `UPDATE runs SET status = 'stopped', reason = $2, finished_at = $3
+		WHERE campaign_id = $1 AND status NOT IN ('done', 'stopped')`, campaign, reason, tx.Now)
 	if err != nil {
 		return err
 	}
-	_, err = tx.exec(ctx, "stopping runs", `UPDATE runs SET status = 'stopped', reason = $2, finished_at = $3
-		WHERE campaign_id = $1 AND status NOT IN ('done', 'stopped')`, campaign, reason, tx.Now)
+	_, err = tx.DropMessages(ctx)
 	return err
+}
+
+// droppedFor is how long after its end a stopped run is looked at: what was being sent then has ended long before.
+const droppedFor = 24 * time.Hour
+
+// DropMessages cancels what is queued of runs that were stopped, also what came back into the queue since, because its
+// provider said "later" or its node had no more time for it. It gives how many.
+func (tx *Tx) DropMessages(ctx context.Context) (int64, error) {
+	return tx.exec(ctx, "cancelling messages", `WITH dropped AS (
+			DELETE FROM outbox o USING runs r WHERE r.id = o.run_id AND r.status = 'stopped' AND r.finished_at > $3 AND o.sending_at IS NULL
+			RETURNING o.message_id, o.no, o.attempts, r.reason)
+		UPDATE messages m SET status = 'cancelled', finished_at = $1, attempts = d.attempts,
+			history = history || jsonb_build_object('at', $2::text, 'status', 'cancelled', 'detail', coalesce(d.reason, ''))
+		FROM dropped d WHERE m.id = d.message_id AND m.no = d.no`, tx.Now, tx.Now.Format(time.RFC3339), tx.Now.Add(-droppedFor))
 }
 
 // LiveRuns says whether a campaign has runs that are not over.

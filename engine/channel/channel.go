@@ -11,7 +11,6 @@ package channel
 import (
 	"context"
 	"fmt"
-	"math"
 	"net/mail"
 	"strings"
 	"time"
@@ -88,15 +87,12 @@ func Open(kind string, s Settings, clock func() time.Time) (Sender, error) {
 const (
 	connectionsMax = 100
 	ratePerSecMax  = 100_000
+	ratePerSecMin  = 1.0 / 3600
 )
 
 // Check names what is wrong with the settings of a channel of this kind, all at once.
 func (s Settings) Check(kind string) error {
-	switch kind {
-	case "catcher":
-		return nil
-	case "smtp":
-	default:
+	if kind != "smtp" && kind != "catcher" {
 		return campaigns.Invalid("kind", `there is no kind of channel %q: use "smtp" or "catcher"`, kind)
 	}
 	var problems []campaigns.Problem
@@ -104,6 +100,12 @@ func (s Settings) Check(kind string) error {
 		if !ok {
 			problems = append(problems, campaigns.Problem{Field: "settings." + field, Message: message})
 		}
+	}
+	check(s.Connections >= 0 && s.Connections <= connectionsMax, "connections", "there are up to 100 connections")
+	rated := s.RatePerSecond == 0 || s.RatePerSecond >= ratePerSecMin && s.RatePerSecond <= ratePerSecMax
+	check(rated, "rate_per_second", "a rate lies between one message an hour and 100000 a second, or is 0 (no limit)")
+	if kind == "catcher" {
+		return campaigns.InvalidAll(problems)
 	}
 	check(plainWord(s.Host), "host", "the name or address of the server is missing or holds spaces")
 	check(s.Port >= 0 && s.Port <= 65535, "port", "a port lies between 1 and 65535")
@@ -114,9 +116,6 @@ func (s Settings) Check(kind string) error {
 	from := checkAddress(s.From)
 	check(from == nil, "from", fmt.Sprint(from))
 	check(oneLine(s.FromName), "from_name", "it holds control characters")
-	check(s.Connections >= 0 && s.Connections <= connectionsMax, "connections", "there are up to 100 connections")
-	rated := s.RatePerSecond >= 0 && s.RatePerSecond <= ratePerSecMax && !math.IsNaN(s.RatePerSecond)
-	check(rated, "rate_per_second", "a rate lies between 0 (no limit) and 100000")
 	return campaigns.InvalidAll(problems)
 }
 

@@ -43,6 +43,10 @@ func TestSettingsAreCheckedByField(t *testing.T) {
 		"a name with a line break": {"smtp", func(s *Settings) { s.FromName = "a\r\nBcc: b" }, "settings.from_name"},
 		"too many connections":     {"smtp", func(s *Settings) { s.Connections = 101 }, "settings.connections"},
 		"a rate of no number":      {"smtp", func(s *Settings) { s.RatePerSecond = math.NaN() }, "settings.rate_per_second"},
+		"a rate next to nothing":   {"smtp", func(s *Settings) { s.RatePerSecond = 1e-300 }, "settings.rate_per_second"},
+		"a catcher without end":    {"catcher", func(s *Settings) { s.RatePerSecond = 1e300 }, "settings.rate_per_second"},
+		"a catcher before zero":    {"catcher", func(s *Settings) { s.RatePerSecond = -1 }, "settings.rate_per_second"},
+		"a catcher of thousands":   {"catcher", func(s *Settings) { s.Connections = 1000 }, "settings.connections"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
