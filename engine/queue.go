@@ -217,15 +217,18 @@ func armKey(p *person) string {
 	return hex.EncodeToString(sum[:12])
 }
 
-// walk takes everybody through the gates after the arm, ghosts alike: those gates never see the arm.
+// walk takes everybody through the gates after the arm, ghosts alike. Those gates never see the arm: whoever could not be
+// sent one of the variants is stopped in every arm, or the arms would differ in more than their messages.
 func (b *batch) walk(ctx context.Context, _ []int64) error {
+	closed := slices.ContainsFunc(b.variants, b.isClosed)
 	var withCode []*person
 	for _, p := range b.people {
-		if gate := b.codeGate(p.variant); gate != "" {
-			p.gate = gate
-			continue
-		}
-		if p.variant.offer != nil && !b.isGhost(p) {
+		switch {
+		case closed:
+			p.gate = campaigns.GateCode
+		case !b.isPrintable(p):
+			p.gate = campaigns.GateTemplate
+		case p.variant.offer != nil && !b.isGhost(p):
 			withCode = append(withCode, p)
 		}
 	}
@@ -238,31 +241,22 @@ func (b *batch) walk(ctx context.Context, _ []int64) error {
 		codes[p.no] = strings.ReplaceAll(b.cipher.Code(serials[i]), "-", "")
 	}
 	for _, p := range b.people {
-		if p.gate != "" {
-			continue
+		if p.gate == "" {
+			b.message(p, b.values(p, p.variant, codes[p.no]), codes[p.no])
 		}
-		vars, complete := b.vars(p, codes[p.no])
-		if !complete {
-			p.gate = campaigns.GateTemplate
-			continue
-		}
-		b.message(p, vars, codes[p.no])
 	}
 	return nil
 }
 
 func (b *batch) isGhost(p *person) bool { return p.arm.Arm == campaigns.Holdout }
 
-// codeGate stops everybody, ghosts too, while the variant's offer cannot be used.
-func (b *batch) codeGate(v *variant) campaigns.Gate {
+// isClosed says whether a variant's offer cannot be used now.
+func (b *batch) isClosed(v variant) bool {
 	if v.offer == nil {
-		return ""
+		return false
 	}
 	expires := v.offer.ExpiresAt(b.tx.Now, b.workspace.Location())
-	if v.offer.Status != campaigns.OfferLive || (expires != nil && !b.tx.Now.Before(*expires)) {
-		return campaigns.GateCode
-	}
-	return ""
+	return v.offer.Status != campaigns.OfferLive || (expires != nil && !b.tx.Now.Before(*expires))
 }
 
 // message writes the message and the coupon of somebody who passed all gates.
@@ -318,15 +312,21 @@ func (b *batch) write(ctx context.Context) error {
 // varsMax is the most bytes that one message's variables may take as JSON.
 const varsMax = 4096
 
-// vars are the values that the person's template prints; complete is false when one is missing without a default.
-func (b *batch) vars(p *person, code string) (map[string]any, bool) {
-	vars := b.values(p, code)
-	if b.isGhost(p) && p.variant.offer != nil {
-		vars["code"] = "0000-0000-0000-0" // stands for the code that a ghost does not use
+// someCode stands for a code where none is used: it is as long as one.
+const someCode = "0000000000000"
+
+// isPrintable says whether every variant's template can be printed for somebody: none of its variables is missing without
+// a default, and together they are not too long.
+func (b *batch) isPrintable(p *person) bool {
+	for i := range b.variants {
+		v := &b.variants[i]
+		vars := b.values(p, v, someCode)
+		if _, err := v.template.Render(vars); err != nil {
+			return false
+		}
+		if text, err := json.Marshal(vars); err != nil || len(text) > varsMax || strings.Contains(string(text), `\u0000`) {
+			return false
+		}
 	}
-	if _, err := p.variant.template.Render(vars); err != nil {
-		return nil, false
-	}
-	text, err := json.Marshal(vars)
-	return vars, err == nil && len(text) <= varsMax && !strings.Contains(string(text), `\u0000`)
+	return true
 }
