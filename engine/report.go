@@ -242,7 +242,7 @@ func liftReport(arm string, kind lift.Kind, treated lift.Sums, control *lift.Sum
 	n := float64(treated.N)
 	report.Absolute = &Absolute{absolute.Value, absolute.SE, absolute.Low, absolute.High, absolute.P, absolute.DF, string(absolute.Method)}
 	report.Incremental = &Incremental{absolute.Value * n, absolute.Low * n, absolute.High * n}
-	relative, refusal := lift.Relative(kind, treated, *control, alpha, lift.Fieller)
+	relative, refusal := lift.RelativeDifference(kind, treated, *control, alpha)
 	if refusal != "" {
 		report.Refused = &Refused{string(refusal), "the relative lift only: " + refusal.Sentence()}
 		return report
