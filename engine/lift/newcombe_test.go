@@ -117,7 +117,7 @@ func TestTheRelativeLiftOfFewConvertersMissesOnBothSidesAlike(t *testing.T) {
 		}
 	}
 	for side, misses := range map[string]int{"below": below, "above": above} {
-		if share := float64(misses) / draws; share < 0.015 || share > 0.035 {
+		if share := float64(misses) / draws; share < 0.017 || share > 0.033 {
 			t.Errorf("the truth lies %s the interval's end in %.2f %% of the draws", side, 100*share)
 		}
 	}
