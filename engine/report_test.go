@@ -146,3 +146,11 @@ func TestAGoalOfRedemptionSaysThatPurchasesAreCompared(t *testing.T) {
 		t.Errorf("%+v", m)
 	}
 }
+
+func TestAMetricIsNotNamedLikeOneThatEveryReportHas(t *testing.T) {
+	d := campaigns.Definition{Name: "Mine", Kind: campaigns.Once, Rule: "true", Holdout: new(float64), Metrics: []campaigns.Metric{{Name: "conversion", Of: "event:visit", Kind: "rate"}}}
+	d.Defaults()
+	if err := d.Check(); err == nil || !strings.Contains(err.Error(), "reported of every campaign") {
+		t.Errorf("%v", err)
+	}
+}
