@@ -159,7 +159,7 @@ func (b *batch) enter(ctx context.Context, nos []int64) error {
 	}
 	keys := make(map[int64]string, len(b.people))
 	for _, p := range b.people {
-		if b.mayEnter(p.record, earlier[p.no], b.tx.Now) {
+		if b.mayEnter(p.record, earlier[p.no]) {
 			keys[p.no] = b.entryKey(p.record, earlier[p.no])
 		}
 	}
