@@ -178,9 +178,13 @@ func (b *batch) enter(ctx context.Context, nos []int64) error {
 
 // assign draws the arms of those who have none in this period.
 func (b *batch) assign(ctx context.Context, _ []int64) error {
-	nos, proposed := make([]int64, len(b.people)), make(map[int64]string, len(b.people))
+	nos := make([]int64, len(b.people))
 	for i, p := range b.people {
-		nos[i], proposed[p.no] = p.no, armKey(p)
+		nos[i] = p.no
+	}
+	proposed, err := b.armKeys(ctx)
+	if err != nil {
+		return err
 	}
 	existing, err := b.tx.Assignments(ctx, b.campaign.ID, b.period, nos)
 	if err != nil {
@@ -205,16 +209,39 @@ func (b *batch) assign(ctx context.Context, _ []int64) error {
 	return nil
 }
 
-// armKey is a hash of the phone, else the e-mail, else the number: people who share an address share an arm.
-func armKey(p *person) string {
-	basis := fmt.Sprintf("no %d", p.no)
-	if hash, ok := p.record["phone_hash"].([]byte); ok && len(hash) > 0 {
-		basis = "phone " + string(hash)
-	} else if hash, ok := p.record["email_hash"].([]byte); ok && len(hash) > 0 {
-		basis = "email " + string(hash)
+// sharersMax is the most customers whom one address makes an arm of their own; an address of more is nobody's, such as a
+// shop's own number typed in for a thousand customers, and would put them all into one arm.
+const sharersMax = 5
+
+// armKeys are hashes of the phone, else the e-mail, else the number: people who share an address share an arm.
+func (b *batch) armKeys(ctx context.Context) (map[int64]string, error) {
+	kinds := []struct{ name, column, prefix string }{{campaigns.SMS, "phone_hash", "phone "}, {campaigns.Email, "email_hash", "email "}}
+	crowded := map[string]map[string]bool{}
+	for _, kind := range kinds {
+		var hashes [][]byte
+		for _, p := range b.people {
+			if hash, ok := p.record[kind.column].([]byte); ok {
+				hashes = append(hashes, hash)
+			}
+		}
+		var err error
+		if crowded[kind.name], err = b.tx.Crowded(ctx, kind.name, hashes, sharersMax); err != nil {
+			return nil, err
+		}
 	}
-	sum := sha256.Sum256([]byte(basis))
-	return hex.EncodeToString(sum[:12])
+	keys := make(map[int64]string, len(b.people))
+	for _, p := range b.people {
+		basis := fmt.Sprintf("no %d", p.no)
+		for _, kind := range kinds {
+			if hash, ok := p.record[kind.column].([]byte); ok && len(hash) > 0 && !crowded[kind.name][string(hash)] {
+				basis = kind.prefix + string(hash)
+				break
+			}
+		}
+		sum := sha256.Sum256([]byte(basis))
+		keys[p.no] = hex.EncodeToString(sum[:12])
+	}
+	return keys, nil
 }
 
 // walk takes everybody through the gates after the arm, ghosts alike. Those gates never see the arm: whoever could not be

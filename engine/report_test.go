@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -152,5 +153,31 @@ func TestAMetricIsNotNamedLikeOneThatEveryReportHas(t *testing.T) {
 	d.Defaults()
 	if err := d.Check(); err == nil || !strings.Contains(err.Error(), "reported of every campaign") {
 		t.Errorf("%v", err)
+	}
+}
+
+func TestANumberTypedInForManyCustomersMakesNoArmOfThem(t *testing.T) {
+	w := newWorld(t, "2026-11-21T10:00:00+08:00")
+	w.customers(200, func(i int, c *campaigns.Customer) {
+		own, shops := fmt.Sprintf("+8613800%06d", i/2), "+8613800138000"
+		if c.Phone = &own; i >= 100 {
+			c.Phone = &shops
+		}
+	})
+	c := w.campaign(func(d *campaigns.Definition) { half := 0.5; d.Holdout = &half })
+	w.settle()
+	arms, shops := map[int64]string{}, map[string]int{}
+	for _, m := range w.messages(store.MessageFilter{Campaign: c.ID}) {
+		if arms[m.No] = m.Variant; m.No > 100 {
+			shops[m.Variant]++
+		}
+	}
+	if len(shops) != 2 || shops["holdout"] < 25 || shops["holdout"] > 75 {
+		t.Errorf("the arms of a hundred with the shop's number: %v", shops)
+	}
+	for no := int64(1); no < 100; no += 2 {
+		if arms[no] != arms[no+1] {
+			t.Errorf("customers %d and %d share a number: %s, %s", no, no+1, arms[no], arms[no+1])
+		}
 	}
 }
