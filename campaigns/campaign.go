@@ -143,6 +143,9 @@ func (d *Definition) checkSending(checks *Checks) {
 	checks.Require(d.Kind == Recurring || d.Schedule == nil, "schedule", "belongs to recurring campaigns; use at")
 	checks.Require(d.Kind == Once || d.At == nil, "at", "belongs to campaigns of kind once; use schedule")
 	checks.Require(len(d.Arms) == 0, "arms", "belongs to imported campaigns; use variants and holdout")
+	for i, m := range d.Metrics {
+		checks.Require(m.Name != "conversion" && m.Name != "revenue", fmt.Sprintf("metrics[%d].name", i), "%q is reported of every campaign already; choose another", m.Name)
+	}
 	if d.Schedule != nil {
 		checks.Add(d.Schedule.Check())
 	}

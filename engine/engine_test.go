@@ -348,3 +348,21 @@ func TestARunThatIsSelectedOnTwoNodesIsQueuedOnce(t *testing.T) {
 		t.Errorf("gates %v, messages %v", run.Gates, run.Messages)
 	}
 }
+
+func TestACooldownLiesBetweenPlannedTimesHoweverQuickARunIs(t *testing.T) {
+	w := newWorld(t, "2026-11-21T08:00:00+08:00")
+	w.customers(5, nil)
+	week := 7 * campaigns.Day
+	c := w.campaign(func(d *campaigns.Definition) {
+		d.Kind, d.Schedule = campaigns.Recurring, &campaigns.Schedule{Cron: "0 9 * * 1", Zone: "Asia/Shanghai"}
+		d.Entry = &campaigns.Entry{Every: &week}
+	})
+	monday := time.Date(2026, 11, 23, 1, 0, 0, 0, time.UTC)
+	for i, slow := range []time.Duration{50, 10, 20} {
+		w.clock.Set(monday.AddDate(0, 0, 7*i).Add(slow * time.Second))
+		w.settle()
+	}
+	if n := len(w.messages(store.MessageFilter{Campaign: c.ID})); n != 15 {
+		t.Errorf("%d messages to five customers on three Mondays", n)
+	}
+}

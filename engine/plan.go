@@ -234,10 +234,11 @@ func (p *plan) entryKey(record rules.Record, earlier store.EntryHistory) string 
 	return fmt.Sprintf("every %s, entry %d", p.campaign.Entry.Every, earlier.N+1)
 }
 
-// mayEnter says whether the entry limit lets a customer in.
-func (p *plan) mayEnter(record rules.Record, earlier store.EntryHistory, now time.Time) bool {
+// mayEnter says whether the entry limit lets a customer in. A cool-down lies between planned times: between the moments at
+// which runs came to a customer, every 7d would let nobody into next week's run that is a second quicker.
+func (p *plan) mayEnter(record rules.Record, earlier store.EntryHistory) bool {
 	if e := p.campaign.Entry; e != nil && e.Every != nil {
-		return earlier.N == 0 || !earlier.Last.After(now.Add(-time.Duration(*e.Every)))
+		return earlier.N == 0 || !earlier.Last.After(p.at.Now.Add(-time.Duration(*e.Every)))
 	}
 	return !slices.Contains(earlier.Keys, p.entryKey(record, earlier))
 }

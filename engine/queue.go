@@ -159,7 +159,7 @@ func (b *batch) enter(ctx context.Context, nos []int64) error {
 	}
 	keys := make(map[int64]string, len(b.people))
 	for _, p := range b.people {
-		if b.mayEnter(p.record, earlier[p.no], b.tx.Now) {
+		if b.mayEnter(p.record, earlier[p.no]) {
 			keys[p.no] = b.entryKey(p.record, earlier[p.no])
 		}
 	}
@@ -178,9 +178,13 @@ func (b *batch) enter(ctx context.Context, nos []int64) error {
 
 // assign draws the arms of those who have none in this period.
 func (b *batch) assign(ctx context.Context, _ []int64) error {
-	nos, proposed := make([]int64, len(b.people)), make(map[int64]string, len(b.people))
+	nos := make([]int64, len(b.people))
 	for i, p := range b.people {
-		nos[i], proposed[p.no] = p.no, armKey(p)
+		nos[i] = p.no
+	}
+	proposed, err := b.armKeys(ctx)
+	if err != nil {
+		return err
 	}
 	existing, err := b.tx.Assignments(ctx, b.campaign.ID, b.period, nos)
 	if err != nil {
@@ -205,27 +209,53 @@ func (b *batch) assign(ctx context.Context, _ []int64) error {
 	return nil
 }
 
-// armKey is a hash of the phone, else the e-mail, else the number: people who share an address share an arm.
-func armKey(p *person) string {
-	basis := fmt.Sprintf("no %d", p.no)
-	if hash, ok := p.record["phone_hash"].([]byte); ok && len(hash) > 0 {
-		basis = "phone " + string(hash)
-	} else if hash, ok := p.record["email_hash"].([]byte); ok && len(hash) > 0 {
-		basis = "email " + string(hash)
+// sharersMax is the most customers whom one address makes an arm of their own; an address of more is nobody's, such as a
+// shop's own number typed in for a thousand customers, and would put them all into one arm.
+const sharersMax = 5
+
+// armKeys are hashes of the phone, else the e-mail, else the number: people who share an address share an arm.
+func (b *batch) armKeys(ctx context.Context) (map[int64]string, error) {
+	kinds := []struct{ name, column, prefix string }{{campaigns.SMS, "phone_hash", "phone "}, {campaigns.Email, "email_hash", "email "}}
+	crowded := map[string]map[string]bool{}
+	for _, kind := range kinds {
+		var hashes [][]byte
+		for _, p := range b.people {
+			if hash, ok := p.record[kind.column].([]byte); ok {
+				hashes = append(hashes, hash)
+			}
+		}
+		var err error
+		if crowded[kind.name], err = b.tx.Crowded(ctx, kind.name, hashes, sharersMax); err != nil {
+			return nil, err
+		}
 	}
-	sum := sha256.Sum256([]byte(basis))
-	return hex.EncodeToString(sum[:12])
+	keys := make(map[int64]string, len(b.people))
+	for _, p := range b.people {
+		basis := fmt.Sprintf("no %d", p.no)
+		for _, kind := range kinds {
+			if hash, ok := p.record[kind.column].([]byte); ok && len(hash) > 0 && !crowded[kind.name][string(hash)] {
+				basis = kind.prefix + string(hash)
+				break
+			}
+		}
+		sum := sha256.Sum256([]byte(basis))
+		keys[p.no] = hex.EncodeToString(sum[:12])
+	}
+	return keys, nil
 }
 
-// walk takes everybody through the gates after the arm, ghosts alike: those gates never see the arm.
+// walk takes everybody through the gates after the arm, ghosts alike. Those gates never see the arm: whoever could not be
+// sent one of the variants is stopped in every arm, or the arms would differ in more than their messages.
 func (b *batch) walk(ctx context.Context, _ []int64) error {
+	closed := slices.ContainsFunc(b.variants, b.isClosed)
 	var withCode []*person
 	for _, p := range b.people {
-		if gate := b.codeGate(p.variant); gate != "" {
-			p.gate = gate
-			continue
-		}
-		if p.variant.offer != nil && !b.isGhost(p) {
+		switch {
+		case closed:
+			p.gate = campaigns.GateCode
+		case !b.isPrintable(p):
+			p.gate = campaigns.GateTemplate
+		case p.variant.offer != nil && !b.isGhost(p):
 			withCode = append(withCode, p)
 		}
 	}
@@ -238,31 +268,22 @@ func (b *batch) walk(ctx context.Context, _ []int64) error {
 		codes[p.no] = strings.ReplaceAll(b.cipher.Code(serials[i]), "-", "")
 	}
 	for _, p := range b.people {
-		if p.gate != "" {
-			continue
+		if p.gate == "" {
+			b.message(p, b.values(p, p.variant, codes[p.no]), codes[p.no])
 		}
-		vars, complete := b.vars(p, codes[p.no])
-		if !complete {
-			p.gate = campaigns.GateTemplate
-			continue
-		}
-		b.message(p, vars, codes[p.no])
 	}
 	return nil
 }
 
 func (b *batch) isGhost(p *person) bool { return p.arm.Arm == campaigns.Holdout }
 
-// codeGate stops everybody, ghosts too, while the variant's offer cannot be used.
-func (b *batch) codeGate(v *variant) campaigns.Gate {
+// isClosed says whether a variant's offer cannot be used now.
+func (b *batch) isClosed(v variant) bool {
 	if v.offer == nil {
-		return ""
+		return false
 	}
 	expires := v.offer.ExpiresAt(b.tx.Now, b.workspace.Location())
-	if v.offer.Status != campaigns.OfferLive || (expires != nil && !b.tx.Now.Before(*expires)) {
-		return campaigns.GateCode
-	}
-	return ""
+	return v.offer.Status != campaigns.OfferLive || (expires != nil && !b.tx.Now.Before(*expires))
 }
 
 // message writes the message and the coupon of somebody who passed all gates.
@@ -318,15 +339,21 @@ func (b *batch) write(ctx context.Context) error {
 // varsMax is the most bytes that one message's variables may take as JSON.
 const varsMax = 4096
 
-// vars are the values that the person's template prints; complete is false when one is missing without a default.
-func (b *batch) vars(p *person, code string) (map[string]any, bool) {
-	vars := b.values(p, code)
-	if b.isGhost(p) && p.variant.offer != nil {
-		vars["code"] = "0000-0000-0000-0" // stands for the code that a ghost does not use
+// someCode stands for a code where none is used: it is as long as one.
+const someCode = "0000000000000"
+
+// isPrintable says whether every variant's template can be printed for somebody: none of its variables is missing without
+// a default, and together they are not too long.
+func (b *batch) isPrintable(p *person) bool {
+	for i := range b.variants {
+		v := &b.variants[i]
+		vars := b.values(p, v, someCode)
+		if _, err := v.template.Render(vars); err != nil {
+			return false
+		}
+		if text, err := json.Marshal(vars); err != nil || len(text) > varsMax || strings.Contains(string(text), `\u0000`) {
+			return false
+		}
 	}
-	if _, err := p.variant.template.Render(vars); err != nil {
-		return nil, false
-	}
-	text, err := json.Marshal(vars)
-	return vars, err == nil && len(text) <= varsMax && !strings.Contains(string(text), `\u0000`)
+	return true
 }

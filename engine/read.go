@@ -160,7 +160,7 @@ func (e *Engine) Preview(ctx context.Context, id campaigns.ID, customerID string
 			return campaigns.NotFound("customer", customerID)
 		}
 		b.people[0].variant = &p.variants[0]
-		parts, err = p.variants[0].template.Render(b.values(b.people[0], "000000000000"))
+		parts, err = p.variants[0].template.Render(b.values(b.people[0], &p.variants[0], someCode))
 		if isMissing(err) {
 			return campaigns.Conflict("this customer would get no message: %v", err)
 		}

@@ -118,7 +118,7 @@ func price(tx *store.Tx, digits int, order string, basket *campaigns.Basket, kno
 			r.Lines[i].Offers = []campaigns.LineDiscount{{OfferID: best.OfferID, Discount: share}}
 		}
 	}
-	return r, map[campaigns.ID]bool{best.OfferID: best.Offer.Limits.Total != nil}, nil
+	return r, map[campaigns.ID]bool{best.OfferID: best.Limited}, nil
 }
 
 // a pricedCoupon is a coupon that can be used, with what it would take off.

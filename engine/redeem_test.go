@@ -178,3 +178,57 @@ func TestOfTwoCodesTheBetterAppliesWhenThatIsAllowed(t *testing.T) {
 		t.Errorf("the repeat forgot what did not apply: %+v", again)
 	}
 }
+
+func TestALimitOnAllUsesThatIsChangedHoldsForCouponsThatAreOut(t *testing.T) {
+	w := newWorld(t, "2026-11-21T10:00:00+08:00")
+	_, messages := w.issued(6, func(*campaigns.OfferDefinition) {})
+	redeem := func(i int) error {
+		_, err := w.engine.Redeem(w.ctx, fmt.Sprint("o", i), basket(messages[i].CustomerID, messages[i].Code, 5000), false)
+		return err
+	}
+	limit := func(total *int64) error {
+		return w.store.Update(w.ctx, func(tx *store.Tx) error {
+			offers, err := tx.Offers(w.ctx, campaigns.ID{}, 1)
+			if err != nil {
+				return err
+			}
+			offers[0].Limits.Total = total
+			return tx.SaveOffer(w.ctx, &offers[0])
+		})
+	}
+	one, three := int64(1), int64(3)
+	w.must(redeem(0))
+	w.must(redeem(1))
+	if err := limit(&one); campaigns.CodeOf(err) != campaigns.CodeConflict {
+		t.Errorf("a limit below what is used: %v", err)
+	}
+	w.must(limit(&three))
+	w.must(redeem(2))
+	var conflict *campaigns.Error
+	if err := redeem(3); !errors.As(err, &conflict) || conflict.Limit != "total" {
+		t.Errorf("a fourth use of three: %v", err)
+	}
+	w.must(limit(nil))
+	w.must(redeem(3))
+	five := int64(5)
+	w.must(limit(&five))
+	w.must(redeem(4))
+	if err := redeem(5); !errors.As(err, &conflict) || conflict.Limit != "total" {
+		t.Errorf("a sixth use of five: %v", err)
+	}
+}
+
+func TestCouponsOfAnOfferWhoseLimitIsTakenAwayCanStillBeUsed(t *testing.T) {
+	w := newWorld(t, "2026-11-21T10:00:00+08:00")
+	_, messages := w.issued(1, func(o *campaigns.OfferDefinition) { last := int64(20); o.Limits.Total = &last })
+	w.update(func(tx *store.Tx) error {
+		offers, err := tx.Offers(w.ctx, campaigns.ID{}, 1)
+		if err != nil {
+			return err
+		}
+		offers[0].Limits.Total = nil
+		return tx.SaveOffer(w.ctx, &offers[0])
+	})
+	_, err := w.engine.Redeem(w.ctx, "o1", basket("c0", messages[0].Code, 5000), false)
+	w.must(err)
+}

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"math/big"
 	"slices"
@@ -33,6 +34,7 @@ type MetricReport struct {
 	Of      string       `json:"of"`
 	Kind    string       `json:"kind"`
 	Primary bool         `json:"primary"`
+	Note    string       `json:"note,omitempty" doc:"what is measured where it is not what the goal names"`
 	Arms    []ArmReport  `json:"arms"`
 	Lifts   []LiftReport `json:"lifts"`
 }
@@ -187,6 +189,9 @@ func isPrimary(c *campaigns.Campaign, m campaigns.Metric) bool {
 
 func metricReport(c *campaigns.Campaign, metric campaigns.Metric, sums []store.ArmSums, unit float64, ratio SampleRatio) MetricReport {
 	report := MetricReport{Name: metric.Name, Of: metric.Of, Kind: metric.Kind, Primary: isPrimary(c, metric), Lifts: []LiftReport{}}
+	if report.Primary && c.Kind != campaigns.Imported && c.Goal.Metric == "redemption" {
+		report.Note = "the goal is a redemption, which those held out cannot make: purchases are compared instead"
+	}
 	if metric.Of != "revenue" || metric.Kind != "mean" {
 		unit = 1
 	}
@@ -195,10 +200,12 @@ func metricReport(c *campaigns.Campaign, metric campaigns.Metric, sums []store.A
 		kind = lift.Rate
 	}
 	var control *lift.Sums
+	immature := false
 	arms := map[string]lift.Sums{}
 	for _, s := range sums {
 		l := lift.Sums{N: s.Due - s.Immature, Sum: scaled(s.Sum, unit), SumSquares: scaled(s.SumSquares, unit*unit)}
 		arms[s.Arm] = l
+		immature = immature || s.Immature > 0
 		if s.Arm == campaigns.Holdout {
 			control = &l
 		}
@@ -206,9 +213,14 @@ func metricReport(c *campaigns.Campaign, metric campaigns.Metric, sums []store.A
 	}
 	slices.SortFunc(report.Arms, func(a, b ArmReport) int { return order(a.Name, b.Name) })
 	for _, arm := range report.Arms {
-		if arm.Name != campaigns.Holdout {
-			report.Lifts = append(report.Lifts, liftReport(arm.Name, kind, arms[arm.Name], control, ratio))
+		if arm.Name == campaigns.Holdout {
+			continue
 		}
+		l := liftReport(arm.Name, kind, arms[arm.Name], control, ratio)
+		if l.Refused != nil && l.Refused.Reason == string(lift.TooSmall) && immature {
+			l.Refused = &Refused{"immature", "too few windows have ended: nobody is counted before theirs has"}
+		}
+		report.Lifts = append(report.Lifts, l)
 	}
 	return report
 }
@@ -242,7 +254,7 @@ func liftReport(arm string, kind lift.Kind, treated lift.Sums, control *lift.Sum
 	n := float64(treated.N)
 	report.Absolute = &Absolute{absolute.Value, absolute.SE, absolute.Low, absolute.High, absolute.P, absolute.DF, string(absolute.Method)}
 	report.Incremental = &Incremental{absolute.Value * n, absolute.Low * n, absolute.High * n}
-	relative, refusal := lift.Relative(kind, treated, *control, alpha, lift.Fieller)
+	relative, refusal := lift.RelativeDifference(kind, treated, *control, alpha)
 	if refusal != "" {
 		report.Refused = &Refused{string(refusal), "the relative lift only: " + refusal.Sentence()}
 		return report
@@ -254,25 +266,32 @@ func liftReport(arm string, kind lift.Kind, treated lift.Sums, control *lift.Sum
 	return report
 }
 
-// sampleRatio tests the customers assigned to each arm against the configured shares.
+// sampleRatio tests the arms' sizes against the configured shares: of those assigned, and of those due, who are compared.
+// The smaller p is given.
 func sampleRatio(c *campaigns.Campaign, sums []store.ArmSums) SampleRatio {
 	names, weights := armShares(c)
-	counts := make([]int64, len(names))
+	assigned, due := make([]int64, len(names)), make([]int64, len(names))
 	for _, s := range sums {
-		if i := slices.Index(names, s.Arm); i >= 0 {
-			counts[i] = s.Assigned
+		i := slices.Index(names, s.Arm)
+		if i < 0 {
+			return SampleRatio{Detail: fmt.Sprintf("customers are assigned to the arm %s, which the campaign no longer has, so its share is not known and no lift is given", s.Arm)}
+		}
+		assigned[i], due[i] = s.Assigned, s.Due
+	}
+	ratio := SampleRatio{OK: true, Detail: "there are no two arms to compare yet"}
+	for _, counts := range [][]int64{assigned, due} {
+		p, tested := lift.SampleRatio(counts, weights)
+		if tested && (ratio.P == nil || p < *ratio.P) {
+			ratio = SampleRatio{P: &p, OK: p >= sampleRatioAlpha}
 		}
 	}
-	p, tested := lift.SampleRatio(counts, weights)
-	if !tested {
-		return SampleRatio{OK: true, Detail: "there are no two arms to compare yet"}
+	if !ratio.OK {
+		ratio.Detail = "the arms' sizes do not fit their weights: something treats the arms differently, so no lift is given"
 	}
-	if p < sampleRatioAlpha {
-		return SampleRatio{P: &p, Detail: "the arms' sizes do not fit their weights: something treats the arms differently, so no lift is given"}
-	}
-	return SampleRatio{P: &p, OK: true}
+	return ratio
 }
 
+// armShares are the shares that customers are drawn with: of Beckon's own arms, the buckets that each has.
 func armShares(c *campaigns.Campaign) (names []string, shares []float64) {
 	if c.Kind == campaigns.Imported {
 		for _, a := range c.Arms {
@@ -288,6 +307,9 @@ func armShares(c *campaigns.Campaign) (names []string, shares []float64) {
 	shares, err := lift.Arms(c.HoldoutShare(), weights)
 	if err != nil {
 		return names, make([]float64, len(names)) // refused when the campaign was written; nothing is tested
+	}
+	for i, r := range lift.Ranges(shares, 1) {
+		shares[i] = float64(r.To - r.From)
 	}
 	return names, shares
 }

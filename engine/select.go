@@ -169,7 +169,7 @@ func (sel *selection) scanSpan(ctx context.Context, tx *store.Tx, needs audience
 		*scanned++
 		switch {
 		case !sel.rule.Matches(record, sel.at):
-		case !sel.mayEnter(record, earlier[no], tx.Now):
+		case !sel.mayEnter(record, earlier[no]):
 			sel.put(campaigns.GateEntry, no)
 		default:
 			candidates = append(candidates, candidateOf(no, record))

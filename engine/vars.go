@@ -33,11 +33,12 @@ func (p *plan) variablesNeed(v *variant) (columns, histories []string) {
 	return columns, histories
 }
 
-// values are what the person's template may print, nested by the dots of the variables' names. A missing one is absent.
-func (b *batch) values(p *person, code string) map[string]any {
+// values are what a variant's template may print for a person, nested by the dots of the variables' names. A missing one
+// is absent.
+func (b *batch) values(p *person, v *variant, code string) map[string]any {
 	vars := map[string]any{}
-	for _, name := range p.variant.template.Variables() {
-		value := b.value(p, name, code)
+	for _, name := range v.template.Variables() {
+		value := b.value(p, v, name, code)
 		if value == nil {
 			continue
 		}
@@ -56,7 +57,7 @@ func (b *batch) values(p *person, code string) map[string]any {
 	return vars
 }
 
-func (b *batch) value(p *person, name, code string) any {
+func (b *batch) value(p *person, v *variant, name, code string) any {
 	group, rest, _ := strings.Cut(name, ".")
 	switch group {
 	case "customer":
@@ -64,7 +65,7 @@ func (b *batch) value(p *person, name, code string) any {
 	case "points":
 		return b.pointsValue(p.record, rest)
 	case "offer":
-		return b.offerValue(p.variant.offer, rest)
+		return b.offerValue(v.offer, rest)
 	}
 	switch name {
 	case "code":
@@ -74,7 +75,7 @@ func (b *batch) value(p *person, name, code string) any {
 	case "campaign.name":
 		return b.campaign.Name
 	case "links.unsubscribe":
-		return b.links.unsubscribe(p.no, p.variant.channel)
+		return b.links.unsubscribe(p.no, v.channel)
 	}
 	return nil
 }

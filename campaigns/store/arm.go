@@ -47,29 +47,37 @@ func (tx *Tx) SaveAssignments(ctx context.Context, run *campaigns.Run, period st
 	return err
 }
 
-// ArmKeys reads the keys that arms are drawn by; who has none yet gets the proposed one, and keeps it.
+// ArmKeys reads the keys that arms are drawn by; who has none yet gets the proposed one, and keeps it. A key that another
+// transaction gave meanwhile is not seen by the statement that waited for it: it is read by a second one.
 func (tx *Tx) ArmKeys(ctx context.Context, proposed map[int64]string) (map[int64]string, error) {
 	nos, keys := make([]int64, 0, len(proposed)), make([]string, 0, len(proposed))
 	for no, key := range proposed {
 		nos, keys = append(nos, no), append(keys, key)
 	}
-	rows, err := many(ctx, tx, "arm keys", `WITH fresh AS (
-			INSERT INTO arm_keys (no, key) SELECT * FROM unnest($1::bigint[], $2::text[]) ON CONFLICT DO NOTHING RETURNING no, key)
-		SELECT no, key FROM fresh UNION ALL SELECT no, key FROM arm_keys WHERE no = ANY($1)`,
-		func(row pgx.CollectableRow) (k struct {
-			no  int64
-			key string
-		}, err error) {
-			return k, row.Scan(&k.no, &k.key)
-		}, nos, keys)
-	kept := make(map[int64]string, len(rows))
-	for _, k := range rows {
-		kept[k.no] = k.key
+	kept := make(map[int64]string, len(nos))
+	read := func(sql string, args ...any) error {
+		rows, err := tx.tx.Query(ctx, sql, args...)
+		if err != nil {
+			return fmt.Errorf("reading arm keys: %w", err)
+		}
+		var no int64
+		var key string
+		if _, err = pgx.ForEachRow(rows, []any{&no, &key}, func() error { kept[no] = key; return nil }); err != nil {
+			return fmt.Errorf("reading arm keys: %w", err)
+		}
+		return nil
+	}
+	err := read(`WITH fresh AS (
+			INSERT INTO arm_keys (no, key) SELECT * FROM unnest($1::bigint[], $2::text[]) AS k(no, key) ORDER BY no ON CONFLICT DO NOTHING RETURNING no, key)
+		SELECT no, key FROM fresh UNION ALL SELECT no, key FROM arm_keys WHERE no = ANY($1)`, nos, keys)
+	if err == nil && len(kept) < len(nos) {
+		err = read(`SELECT no, key FROM arm_keys WHERE no = ANY($1)`, nos)
 	}
 	return kept, err
 }
 
-// Enter lets customers into a campaign under their keys and gives those who got in: the only guard of entry limits.
+// Enter lets customers into a campaign under their keys and gives those who got in: the only guard of entry limits. An
+// entry's time is the run's planned one.
 func (tx *Tx) Enter(ctx context.Context, run *campaigns.Run, keys map[int64]string) (map[int64]bool, error) {
 	nos, texts := make([]int64, 0, len(keys)), make([]string, 0, len(keys))
 	for no, key := range keys {
@@ -77,7 +85,7 @@ func (tx *Tx) Enter(ctx context.Context, run *campaigns.Run, keys map[int64]stri
 	}
 	entered, err := many(ctx, tx, "entries", `INSERT INTO campaign_entries (no, campaign_id, key, run_id, at)
 		SELECT no, $1, key, $2, $3 FROM unnest($4::bigint[], $5::text[]) AS e(no, key) ORDER BY no ON CONFLICT DO NOTHING RETURNING no`,
-		pgx.RowTo[int64], run.CampaignID, run.ID, tx.Now, nos, texts)
+		pgx.RowTo[int64], run.CampaignID, run.ID, run.Occurrence, nos, texts)
 	in := make(map[int64]bool, len(entered))
 	for _, no := range entered {
 		in[no] = true

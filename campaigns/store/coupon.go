@@ -37,14 +37,17 @@ func (tx *Tx) IssueCoupons(ctx context.Context, coupons []campaigns.Coupon) erro
 	return tx.noteChanges(ctx, changedCoupons, nos...)
 }
 
-// An IssuedCoupon is a coupon with the terms it was issued under and the offer's present status.
+// An IssuedCoupon is a coupon with the terms it was issued under and the offer's present status. Limited says whether the
+// offer's uses are limited now, under whatever terms the coupon was issued.
 type IssuedCoupon struct {
 	campaigns.Coupon
-	Offer campaigns.Offer
+	Offer   campaigns.Offer
+	Limited bool
 }
 
 const couponQuery = `SELECT cp.no, coalesce(c.id, ''), cp.code, cp.offer_id, cp.offer_revision, cp.campaign_id, cp.run_id, cp.message_id, cp.issued_at,
-		cp.expires_at, cp.uses, cp.uses_max, cp.used_at, o.status, r.definition
+		cp.expires_at, cp.uses, cp.uses_max, cp.used_at, o.status, r.definition,
+		EXISTS (SELECT FROM counters k WHERE k.offer_id = cp.offer_id AND k.slot = 0)
 	FROM codes JOIN coupons cp ON cp.no = codes.no AND cp.code = codes.code LEFT JOIN customers c ON c.no = cp.no
 	JOIN offers o ON o.id = cp.offer_id JOIN offer_revisions r ON r.offer_id = cp.offer_id AND r.revision = cp.offer_revision
 	WHERE codes.code`
@@ -52,7 +55,7 @@ const couponQuery = `SELECT cp.no, coalesce(c.id, ''), cp.code, cp.offer_id, cp.
 func scanCoupon(row pgx.CollectableRow) (IssuedCoupon, error) {
 	var c IssuedCoupon
 	err := row.Scan(&c.No, &c.CustomerID, &c.Code, &c.OfferID, &c.OfferRevision, &c.CampaignID, &c.RunID, &c.MessageID, &c.IssuedAt,
-		&c.ExpiresAt, &c.Uses, &c.UsesMax, &c.UsedAt, &c.Offer.Status, &c.Offer.OfferDefinition)
+		&c.ExpiresAt, &c.Uses, &c.UsesMax, &c.UsedAt, &c.Offer.Status, &c.Offer.OfferDefinition, &c.Limited)
 	c.Offer.ID, c.Offer.Revision = c.OfferID, c.OfferRevision
 	return c, err
 }

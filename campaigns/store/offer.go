@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/jackc/pgx/v5"
 
@@ -72,7 +73,7 @@ func (tx *Tx) writeOfferRevision(ctx context.Context, o *campaigns.Offer) error 
 }
 
 // saveCounter spreads the limit on all uses over the slots, keeping what is used: the rest of a changed limit falls to
-// the first slot. An offer without a limit has no counter.
+// the first slot. An offer without a limit has no counter: when it gets one, what was redeemed until then counts.
 func (tx *Tx) saveCounter(ctx context.Context, o *campaigns.Offer) error {
 	used := make([]int64, campaigns.OfferSlots)
 	rows, err := many(ctx, tx, "counters", `SELECT slot, used FROM counters WHERE offer_id = $1 ORDER BY slot FOR UPDATE`,
@@ -89,11 +90,16 @@ func (tx *Tx) saveCounter(ctx context.Context, o *campaigns.Offer) error {
 		_, err := tx.exec(ctx, "removing a counter", `DELETE FROM counters WHERE offer_id = $1`, o.ID)
 		return err
 	}
+	if len(rows) == 0 && o.Revision > 1 {
+		if used[0], err = tx.redeemedOf(ctx, o.ID); err != nil {
+			return err
+		}
+	}
 	total := int64(0)
 	for _, n := range used {
 		total += n
 	}
-	if len(rows) > 0 && *o.Limits.Total < total {
+	if *o.Limits.Total < total {
 		return campaigns.Conflict("limits.total: %d uses are counted already", total)
 	}
 	left := campaigns.Slots(*o.Limits.Total - total)
@@ -105,4 +111,13 @@ func (tx *Tx) saveCounter(ctx context.Context, o *campaigns.Offer) error {
 		}
 	}
 	return nil
+}
+
+// redeemedOf counts an offer's redemptions that stand.
+func (tx *Tx) redeemedOf(ctx context.Context, id campaigns.ID) (n int64, err error) {
+	err = tx.tx.QueryRow(ctx, `SELECT count(*) FROM redemption_offers WHERE offer_id = $1 AND reversed_at IS NULL`, id).Scan(&n)
+	if err != nil {
+		return 0, fmt.Errorf("counting an offer's redemptions: %w", err)
+	}
+	return n, nil
 }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/jackc/pgx/v5"
 
@@ -16,6 +17,11 @@ func (tx *Tx) Suppressed(ctx context.Context, channel string, hashes [][]byte) (
 // Shared says which of the address hashes of a channel belong to more than one customer.
 func (tx *Tx) Shared(ctx context.Context, channel string, hashes [][]byte) (map[string]bool, error) {
 	return tx.hashes(ctx, "shared addresses", `SELECT hash FROM addresses WHERE channel = $1 AND hash = ANY($2) GROUP BY hash HAVING count(*) > 1`, channel, hashes)
+}
+
+// Crowded says which of the address hashes of a channel belong to more than so many customers.
+func (tx *Tx) Crowded(ctx context.Context, channel string, hashes [][]byte, most int) (map[string]bool, error) {
+	return tx.hashes(ctx, "crowded addresses", fmt.Sprintf(`SELECT hash FROM addresses WHERE channel = $1 AND hash = ANY($2) GROUP BY hash HAVING count(*) > %d`, most), channel, hashes)
 }
 
 // WithoutConsent says which of the messages go to somebody who has not consented to their channel any more; those of

@@ -39,11 +39,13 @@ type Estimate struct {
 // Difference is the absolute lift that a verdict rests on: Newcombe's interval for a rate with fewer than 400 converters
 // in an arm, Welch's otherwise.
 func Difference(kind Kind, t, c Sums, alpha float64) (Estimate, Refusal) {
-	if kind == Rate && (t.Sum < convertersWelch || c.Sum < convertersWelch) {
+	if kind == Rate && isSparse(t, c) {
 		return newcombe(t, c, alpha)
 	}
 	return Absolute(kind, t, c, alpha)
 }
+
+func isSparse(t, c Sums) bool { return t.Sum < convertersWelch || c.Sum < convertersWelch }
 
 // Absolute is mean(t) - mean(c) with Welch's unequal-variances t interval and p-value.
 func Absolute(kind Kind, t, c Sums, alpha float64) (Estimate, Refusal) {

@@ -26,6 +26,38 @@ func newcombe(t, c Sums, alpha float64) (Estimate, Refusal) {
 	return e, ""
 }
 
+// newcombeRatio is the relative difference of two rates with the interval of their ratio by the same limits (MOVER-R,
+// Newcombe 2016, Statistical Methods in Medical Research 25:1774): it is the ratios at which the hybrid score interval of
+// mean(t) - ratio × mean(c) holds zero, so that at ratio 1 it agrees with newcombe. Fieller's, which takes the rates for
+// normal, misses on one side up to twice as often when few convert.
+func newcombeRatio(t, c Sums, alpha float64) (Estimate, Refusal) {
+	e, refused := newcombe(t, c, alpha)
+	if refused != "" {
+		return Estimate{}, refused
+	}
+	z := distuv.UnitNormal.Quantile(1 - alpha/2)
+	pt, pc := t.Mean(), c.Mean()
+	lowT, highT := wilson(t, z)
+	lowC, highC := wilson(c, z)
+	if lowC <= 0 { // by rounding only: the control has converters
+		return Estimate{}, NotFinite
+	}
+	e.Value /= pc
+	e.SE = math.Hypot(math.Sqrt(t.variance(Rate)/float64(t.N))/pc, math.Sqrt(c.variance(Rate)/float64(c.N))/pc*(pt/pc))
+	lowest, highest := lowT*(2*pt-lowT), highT*(2*pt-highT)
+	e.Low, e.High = -1, (pt*pc+root(pt*pt*pc*pc-highest*lowC*(2*pc-lowC)))/(lowC*(2*pc-lowC))-1
+	if pt > 0 {
+		e.Low = lowest/(pt*pc+root(pt*pt*pc*pc-lowest*highC*(2*pc-highC))) - 1
+	}
+	if !finite(e.Value, e.SE, e.Low, e.High) {
+		return Estimate{}, NotFinite
+	}
+	return e, ""
+}
+
+// root is the square root of what is below zero by rounding only.
+func root(x float64) float64 { return math.Sqrt(math.Max(0, x)) }
+
 func newcombeInterval(t, c Sums, z float64) (low, high float64) {
 	pt, pc := t.Mean(), c.Mean()
 	lowT, highT := wilson(t, z)

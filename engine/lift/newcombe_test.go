@@ -1,8 +1,11 @@
 package lift
 
 import (
+	"math"
+	"math/rand/v2"
 	"testing"
 
+	"gonum.org/v1/gonum/stat/distuv"
 	"pgregory.net/rapid"
 )
 
@@ -70,4 +73,52 @@ func TestNewcombesPValueAgreesWithItsInterval(t *testing.T) {
 			t.Fatalf("%+v", got)
 		}
 	})
+}
+
+func TestTheTwoViewsOfFewConvertersLeaveOutZeroTogether(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		draw := func(name string, least int64) Sums {
+			n := rapid.Int64Range(500, 1_000_000).Draw(t, name+" n")
+			return Sums{N: n, Sum: float64(rapid.Int64Range(least, 450).Draw(t, name+" converters"))}
+		}
+		treated, control := draw("treated", 0), draw("control", convertersMin)
+		absolute, refused := Difference(Rate, treated, control, 0.05)
+		relative, also := RelativeDifference(Rate, treated, control, 0.05)
+		if refused != also {
+			t.Fatalf("%q, %q", refused, also)
+		}
+		if refused != "" || math.Abs(absolute.P-0.05) < 1e-9 {
+			t.Skip(refused)
+		}
+		without := func(e Estimate) bool { return e.Low > 0 || e.High < 0 }
+		if without(absolute) != without(relative) || relative.P != absolute.P || !(relative.Low >= -1 && relative.Low <= relative.Value && relative.Value <= relative.High) {
+			t.Fatalf("absolute %+v, relative %+v", absolute, relative)
+		}
+	})
+}
+
+func TestTheRelativeLiftOfFewConvertersMissesOnBothSidesAlike(t *testing.T) {
+	const n, rate, lift, draws = 100_000, 0.005, 0.2, 10_000
+	random := rand.New(rand.NewPCG(1, 2))
+	draw := func(n int64, p float64) Sums {
+		return Sums{N: n, Sum: distuv.Binomial{N: float64(n), P: p, Src: random}.Rand()}
+	}
+	below, above := 0, 0
+	for range draws {
+		e, refused := RelativeDifference(Rate, draw(n*9/10, rate*(1+lift)), draw(n/10, rate), 0.05)
+		if refused != "" {
+			t.Fatal(refused)
+		}
+		if e.Low > lift {
+			below++
+		}
+		if e.High < lift {
+			above++
+		}
+	}
+	for side, misses := range map[string]int{"below": below, "above": above} {
+		if share := float64(misses) / draws; share < 0.017 || share > 0.033 {
+			t.Errorf("the truth lies %s the interval's end in %.2f %% of the draws", side, 100*share)
+		}
+	}
 }

@@ -2,6 +2,15 @@ package lift
 
 import "math"
 
+// RelativeDifference is the relative lift that a verdict rests on, the other view of Difference: Newcombe's interval for a
+// ratio where Difference has Newcombe's, Fieller's otherwise, so that both leave out zero together.
+func RelativeDifference(kind Kind, t, c Sums, alpha float64) (Estimate, Refusal) {
+	if kind == Rate && isSparse(t, c) {
+		return newcombeRatio(t, c, alpha)
+	}
+	return Relative(kind, t, c, alpha, Fieller)
+}
+
 // Relative is (mean(t) - mean(c)) / abs(mean(c)). Fieller's interval uses the t quantile of Absolute, and its p-value is
 // that of the absolute difference, of which it is the other view; Delta has its own standard error and so another
 // p-value, which must not be printed beside the absolute interval.
