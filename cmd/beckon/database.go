@@ -12,7 +12,7 @@ import (
 
 // database says which PostgreSQL a subcommand uses: the one of DATABASE_URL, else a private one in the data folder.
 type database struct {
-	Data        string `help:"Folder of the private PostgreSQL, used without DATABASE_URL." default:"beckon-data" env:"BECKON_DATA" type:"path" placeholder:"DIR"`
+	Data        string `help:"Folder of the private PostgreSQL, used without DATABASE_URL; ${default} if left out." default:"beckon-data" env:"BECKON_DATA" type:"path" placeholder:"DIR"`
 	DatabaseURL string `help:"PostgreSQL 15 or later to use instead of a private one." env:"DATABASE_URL" placeholder:"URL"`
 	Currency    string `help:"Currency of a fresh workspace." default:"CNY" env:"BECKON_CURRENCY"`
 	Zone        string `help:"Time zone of a fresh workspace." default:"Asia/Shanghai" env:"BECKON_ZONE"`

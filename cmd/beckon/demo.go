@@ -28,7 +28,7 @@ type demoCommand struct {
 	Seed      uint64 `help:"Another seed is another shop." default:"1"`
 	Customers int    `help:"How many customers the shop has." default:"20000"`
 	Days      int    `help:"How many days the simulated clock runs through." default:"60"`
-	Addr      string `help:"Address to serve on afterwards." default:"127.0.0.1:8080" env:"BECKON_ADDR" placeholder:"HOST:PORT"`
+	Addr      string `help:"Address to serve on afterwards; ${default} if left out." default:"127.0.0.1:8080" env:"BECKON_ADDR" placeholder:"HOST:PORT"`
 	Profile   string `help:"Write a CPU profile of the demo." hidden:"" placeholder:"FILE"`
 }
 

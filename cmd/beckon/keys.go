@@ -12,7 +12,7 @@ import (
 type keysCommand struct {
 	database
 	Name   string   `help:"What the key is for." default:"made on the command line"`
-	Scopes []string `help:"What it may do." default:"admin" enum:"admin,marketer,approver,pos,ingest,read"`
+	Scopes []string `help:"What it may do: admin, marketer, approver, pos, ingest, read; several with commas." default:"admin" enum:"admin,marketer,approver,pos,ingest,read"`
 }
 
 // Run makes a key and prints it once: the way back in for somebody who lost theirs.

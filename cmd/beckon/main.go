@@ -33,14 +33,18 @@ type commands struct {
 // run is main without the process: it parses the arguments, runs a subcommand and gives the exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	var chosen commands
-	parser, err := kong.New(&chosen, kong.Name("beckon"), kong.Writers(stdout, stderr), kong.UsageOnError(),
+	helped := false // --help is printed while the arguments are read, and kong goes on unless it may end the process
+	parser, err := kong.New(&chosen, kong.Name("beckon"), kong.Writers(stdout, stderr),
 		kong.Description("Beckon finds the customers who should get an offer, sends each a message exactly once, redeems the offer and measures what it caused."),
-		kong.Exit(func(int) {}), kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(&output{stdout, stderr}))
+		kong.Exit(func(int) { helped = true }), kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(&output{stdout, stderr}))
 	if err != nil {
 		fmt.Fprintln(stderr, "beckon:", err)
 		return 2
 	}
 	parsed, err := parser.Parse(args)
+	if helped {
+		return 0
+	}
 	if err != nil {
 		var wrong *kong.ParseError
 		fmt.Fprintln(stderr, "beckon:", err)
@@ -48,9 +52,6 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 			fmt.Fprintln(stderr, "Type beckon --help for what there is.")
 		}
 		return 2
-	}
-	if parsed.Selected() == nil { // --help was printed
-		return 0
 	}
 	if err := parsed.Run(); err != nil {
 		fmt.Fprintln(stderr, "beckon:", err)

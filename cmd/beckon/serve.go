@@ -18,7 +18,7 @@ import (
 
 type serveCommand struct {
 	database
-	Addr     string `help:"Address to listen on." default:"127.0.0.1:8080" env:"BECKON_ADDR" placeholder:"HOST:PORT"`
+	Addr     string `help:"Address to listen on; ${default} if left out." default:"127.0.0.1:8080" env:"BECKON_ADDR" placeholder:"HOST:PORT"`
 	AdminKey string `help:"The first API key; without it one is made and printed once." env:"BECKON_ADMIN_KEY" placeholder:"KEY"`
 	LogJSON  bool   `help:"Write the log as JSON." env:"BECKON_LOG_JSON"`
 }
