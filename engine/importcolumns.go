@@ -50,8 +50,14 @@ func (c *importColumns) place(field string) (int, bool) {
 	return 0, false
 }
 
+// columnsMax bounds a header, each of whose columns is held against all fields and the whole map.
+const columnsMax = 2000
+
 // header matches the columns of a CSV file by name.
 func (c *importColumns) header(columns []string) error {
+	if len(columns) > columnsMax {
+		return campaigns.Invalid("header", "has %d columns: a file has at most %d", len(columns), columnsMax)
+	}
 	names := make([]string, len(columns))
 	for i, column := range columns {
 		if err := campaigns.CheckText("header", column); err != nil {

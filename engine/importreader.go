@@ -105,6 +105,10 @@ func (r *importReader) stage(ctx context.Context, run *importRun, st *store.Stag
 	return r.kind.finish()
 }
 
+// rejectedMax is how many rows a file may have that are rejected while they are most of it: gzip of a hundred kilobytes
+// holds ten million lines of nothing, and each would be kept.
+const rejectedMax = 100_000
+
 func (r *importReader) readAll(ctx context.Context, run *importRun, st *store.Stage, rows func(row *importRow) error) error {
 	var row importRow
 	for {
@@ -122,6 +126,9 @@ func (r *importReader) readAll(ctx context.Context, run *importRun, st *store.St
 				return err
 			}
 			run.at.RowsRejected++
+			if run.at.RowsRejected > rejectedMax && run.at.RowsRejected > run.at.RowsRead/2 {
+				return campaigns.Invalid("row", "more than %d rows cannot be taken, which is most of the file so far: is it a file of %s?", rejectedMax, r.options.Kind)
+			}
 			if err := st.Reject(ctx, campaigns.Reject{Row: row.number, Field: problem.Field, Message: problem.Message}); err != nil {
 				return err
 			}

@@ -145,7 +145,7 @@ func (s *scan) object(token parser.Token) {
 }
 
 // filtered checks an expression with filters and writes it with the checks of rendering: beckon_required after a value
-// that must be there, beckon_present before a filter for its arguments, beckon_bounded after each filter.
+// that must be there, beckon_present before a filter for its arguments, beckon_bounded before the first filter and after each.
 func (s *scan) filtered(source string) (string, bool) {
 	head, filters, err := s.read(source)
 	if err != nil {
@@ -156,6 +156,9 @@ func (s *scan) filtered(source string) (string, bool) {
 	content := head.text
 	if name, known := s.use(head); known && !guarded {
 		content += " | beckon_required: '" + name + "'"
+	}
+	if len(filters) > 0 { // a filter may work on much and leave little
+		content += " | beckon_bounded: beckon_budget"
 	}
 	for _, f := range filters {
 		if !allowedFilter(f.name) {

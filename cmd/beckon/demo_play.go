@@ -195,7 +195,7 @@ func (p *demoPlay) tick(ctx context.Context, c *demoCampaign) (sent int64, err e
 		return err
 	})
 	if err == nil {
-		err = p.life.Deliver(c.definition.Name, messages)
+		err = p.life.Deliver(c.definition.Name, c.campaign.Period(p.clock.Now()), messages)
 	}
 	return sent, err
 }

@@ -28,7 +28,7 @@ type demoTable struct {
 	Seconds   float64           `json:"seconds"`
 }
 
-// A demoCampaignRow is one campaign: audience = unreachable + held_out + sent_to, in customers. Immature are those whose
+// A demoCampaignRow is one campaign: audience = unreachable + held_out + sent_to, in customers of each of its periods. Immature are those whose
 // window has not ended: they are in no lift.
 type demoCampaignRow struct {
 	CampaignID  campaigns.ID `json:"campaign_id"`
@@ -89,7 +89,7 @@ func (p *demoPlay) row(ctx context.Context, c *demoCampaign) (demoCampaignRow, e
 			row.SentTo += arm.Assigned
 		}
 	}
-	if row.Audience, err = p.audience(ctx, c.campaign.ID); err != nil {
+	if row.Audience, err = p.audience(ctx, &c.campaign); err != nil {
 		return row, err
 	}
 	row.Unreachable = row.Audience - row.HeldOut - row.SentTo
@@ -143,22 +143,26 @@ func liftOf(m *engine.MetricReport, truth float64) demoLift {
 }
 
 func sentence(holds bool, a *engine.Absolute) string {
-	zero := "It excludes zero: the messages did something."
+	zero := "It excludes zero: chance alone seldom makes such a difference."
 	if a.Low <= 0 && a.High >= 0 {
 		zero = "It holds zero too: not yet enough data for a verdict."
 	}
 	if !holds {
-		return "The interval misses the truth, as one in twenty does. " + zero
+		return "The interval misses the truth, as about one in twenty may. " + zero
 	}
 	return "The interval holds the truth. " + zero
 }
 
-// audience is how many different customers a campaign's rule chose over all its runs. Those whom the entry limit stopped
-// have entered before.
-func (p *demoPlay) audience(ctx context.Context, id campaigns.ID) (int64, error) {
-	chosen := map[int64]bool{}
+// audience is how many different customers a campaign's rule chose over all its runs of a period, added up over periods.
+// Those whom the entry limit stopped have entered before.
+func (p *demoPlay) audience(ctx context.Context, c *campaigns.Campaign) (int64, error) {
+	type member struct {
+		no     int64
+		period string
+	}
+	chosen := map[member]bool{}
 	err := p.store.View(ctx, func(tx *store.Tx) error {
-		runs, err := tx.Runs(ctx, id, time.Time{}, 1000)
+		runs, err := tx.Runs(ctx, c.ID, time.Time{}, 1000)
 		if err != nil {
 			return err
 		}
@@ -172,7 +176,7 @@ func (p *demoPlay) audience(ctx context.Context, id campaigns.ID) (int64, error)
 					return err
 				}
 				for _, no := range nos {
-					chosen[no] = true
+					chosen[member{no, c.Period(run.Occurrence)}] = true
 				}
 			}
 		}

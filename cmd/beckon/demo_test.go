@@ -52,6 +52,33 @@ func TestTheDemosReportsAgreeWithWhatItsShopKnows(t *testing.T) {
 	}
 }
 
+func TestADemoOverSeveralQuartersKeepsEachCustomersWindowOfEach(t *testing.T) {
+	ctx := context.Background()
+	d := demoCommand{Seed: 2, Customers: 250, Days: 130}
+	play, err := d.newPlay(t.Logf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, err := d.open(ctx, play, t.TempDir())
+	if server != nil {
+		defer server.Stop()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer play.store.Close()
+	table, err := play.all(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, c := range play.campaigns {
+		checkOutcomes(t, play, c)
+		if row := &table.Campaigns[i]; row.Unreachable <= 0 || row.Audience != row.Unreachable+row.HeldOut+row.SentTo {
+			t.Errorf("the audience does not add up: %+v", row)
+		}
+	}
+}
+
 // checkGates compares a row with the gates of all runs.
 func checkGates(t *testing.T, p *demoPlay, c *demoCampaign, row *demoCampaignRow) {
 	t.Helper()

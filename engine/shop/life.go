@@ -72,10 +72,16 @@ type campaign struct {
 	name    string
 	number  int // in the order in which the shop heard of them
 	effect  Effect
-	entries map[int]*entry
+	entries map[place]*entry
 }
 
-// An entry is a customer in a campaign: the window opens with the first message, later ones keep the arm.
+// A place is a customer in a period of a campaign: each period draws arms anew.
+type place struct {
+	customer int
+	period   string
+}
+
+// An entry is a customer in a period: the window opens with its first message, later ones keep the arm.
 type entry struct {
 	due   int64
 	arm   string
@@ -108,36 +114,36 @@ func sortOrders(orders []Order) {
 
 // Expect tells the shop of a campaign under a name of its caller's and what its messages will do.
 func (l *Life) Expect(name string, effect Effect) {
-	l.campaigns[name] = &campaign{name: name, number: len(l.campaigns) + 1, effect: effect, entries: map[int]*entry{}}
+	l.campaigns[name] = &campaign{name: name, number: len(l.campaigns) + 1, effect: effect, entries: map[place]*entry{}}
 }
 
-// Deliver gives customers the messages of a campaign, and ghosts those that they did not get. What they make people buy
+// Deliver gives customers the messages of a campaign in one of its periods, and ghosts those that they did not get. What they make people buy
 // joins the orders that wait. Messages that were not sent do nothing.
-func (l *Life) Deliver(name string, messages []campaigns.Message) error {
+func (l *Life) Deliver(name, period string, messages []campaigns.Message) error {
 	c := l.campaigns[name]
 	if c == nil {
 		return fmt.Errorf("the shop does not expect the campaign %q", name)
 	}
 	for i := range messages {
 		m := &messages[i]
-		place, ours := l.shop.place(m.CustomerID)
+		customer, ours := l.shop.place(m.CustomerID)
 		if !ours {
 			return fmt.Errorf("the customer %q is none of this shop's", m.CustomerID)
 		}
 		if m.Ghost || m.Status == campaigns.MessageSent {
-			l.deliver(c, place, m)
+			l.deliver(c, place{customer, period}, m)
 		}
 	}
 	return nil
 }
 
-func (l *Life) deliver(c *campaign, i int, m *campaigns.Message) {
-	e := c.entries[i]
+func (l *Life) deliver(c *campaign, at place, m *campaigns.Message) {
+	e := c.entries[at]
 	if e == nil {
 		e = &entry{due: m.QueuedAt.Unix(), arm: m.Variant, ghost: m.Ghost}
-		c.entries[i] = e
+		c.entries[at] = e
 	}
-	order, answers := l.shop.answer(c, i, m.QueuedAt)
+	order, answers := l.shop.answer(c, at.customer, m.QueuedAt)
 	if !answers {
 		return
 	}
@@ -149,7 +155,7 @@ func (l *Life) deliver(c *campaign, i int, m *campaigns.Message) {
 	}
 	order.Code = m.Code
 	l.answers = append(l.answers, order)
-	l.caused[i] = append(l.caused[i], extra)
+	l.caused[at.customer] = append(l.caused[at.customer], extra)
 }
 
 // answer is what a message due at an instant makes somebody buy. It depends on nothing that a campaign decides: a ghost

@@ -179,7 +179,7 @@ func send(t *testing.T, s *shop.Shop, l *shop.Life, name string, effect shop.Eff
 		}
 		messages = append(messages, m)
 	}
-	if err := l.Deliver(name, messages); err != nil {
+	if err := l.Deliver(name, "", messages); err != nil {
 		t.Fatal(err)
 	}
 }

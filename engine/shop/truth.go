@@ -25,11 +25,11 @@ type Outcome struct {
 func (l *Life) Truth(name string, window time.Duration, now time.Time) Truth {
 	var t Truth
 	converted, revenue := 0, int64(0)
-	for i, e := range l.campaigns[name].entries {
+	for at, e := range l.campaigns[name].entries {
 		if ends(e, window).After(now) {
 			continue
 		}
-		with, without := l.potential(i, e, window)
+		with, without := l.potential(at.customer, e, window)
 		t.Customers++
 		converted += with.any - without.any
 		revenue += with.amount - without.amount
@@ -43,13 +43,13 @@ func (l *Life) Truth(name string, window time.Duration, now time.Time) Truth {
 // Outcomes of a campaign's arms at an instant, with windows of a length.
 func (l *Life) Outcomes(name string, window time.Duration, now time.Time) map[string]Outcome {
 	arms := map[string]Outcome{}
-	for i, e := range l.campaigns[name].entries {
+	for at, e := range l.campaigns[name].entries {
 		o := arms[e.arm]
 		o.Due++
 		if ends(e, window).After(now) {
 			o.Immature++
 		} else {
-			did, without := l.potential(i, e, window)
+			did, without := l.potential(at.customer, e, window)
 			if e.ghost {
 				did = without
 			}

@@ -106,7 +106,8 @@ func major(folder string) int {
 }
 
 // socketFolder is a folder for the unix socket that only the server's user and we may enter. It lies in the data folder
-// unless that path is too long for a socket's name (107 bytes).
+// unless that path is too long for a socket's name (107 bytes). Below /tmp anybody may have made the folder first, and who
+// owns it could put a server of their own in the socket's place.
 func socketFolder(data string) (string, error) {
 	folder := filepath.Join(data, "socket")
 	if len(folder)+len("/.s.PGSQL.5432.lock") > 100 || strings.ContainsAny(folder, ` '\`) || !reachable(data) {
@@ -116,8 +117,12 @@ func socketFolder(data string) (string, error) {
 	if err := os.Mkdir(folder, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
 		return "", fmt.Errorf("the socket's folder cannot be made: %w", err)
 	}
-	if stat, err := os.Lstat(folder); err != nil || !stat.IsDir() {
-		return "", fmt.Errorf("%s should be a folder for PostgreSQL's socket: remove what stands there", folder)
+	stat, err := os.Lstat(folder)
+	if err != nil || !stat.IsDir() || !isOurs(stat) {
+		return "", fmt.Errorf("%s should be a folder of ours for PostgreSQL's socket: remove what stands there", folder)
+	}
+	if err := os.Chmod(folder, 0o700); err != nil {
+		return "", fmt.Errorf("the socket's folder cannot be closed to others: %w", err)
 	}
 	return folder, giveToServer(folder)
 }

@@ -2,6 +2,9 @@ package local_test
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -94,6 +97,29 @@ func TestAServerThatIsKilledIsStartedAgain(t *testing.T) {
 			t.Fatal("PostgreSQL did not come back")
 		case <-time.After(20 * time.Millisecond):
 		}
+	}
+}
+
+func TestASocketFolderThatSomebodyElseMadeIsRefused(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can make a folder for somebody else")
+	}
+	data := filepath.Join(t.TempDir(), strings.Repeat("long", 25))
+	sum := sha256.Sum256([]byte(data))
+	folder := filepath.Join("/tmp", "beckon-"+hex.EncodeToString(sum[:6]))
+	if err := os.Mkdir(folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(folder)
+	if err := errors.Join(os.Chown(folder, 54321, 54321), os.Chmod(folder, 0o777)); err != nil {
+		t.Fatal(err)
+	}
+	server, err := local.Start(context.Background(), data, local.Options{Scratch: true})
+	if err == nil {
+		_ = server.Stop()
+	}
+	if err == nil || !strings.Contains(err.Error(), folder) {
+		t.Errorf("the folder was used: %v", err)
 	}
 }
 

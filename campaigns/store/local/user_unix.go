@@ -28,6 +28,13 @@ func serverUser() (uid, gid int, ok bool) {
 	return 65534, 65534, true
 }
 
+// isOurs says whether a file belongs to us or to the user that PostgreSQL runs as.
+func isOurs(stat os.FileInfo) bool {
+	is, known := stat.Sys().(*syscall.Stat_t)
+	uid, _, asRoot := serverUser()
+	return known && (int(is.Uid) == os.Geteuid() || asRoot && int(is.Uid) == uid)
+}
+
 // giveToServer hands a folder to the user that PostgreSQL runs as.
 func giveToServer(folder string) error {
 	uid, gid, ok := serverUser()
