@@ -2,11 +2,14 @@ package engine_test
 
 import (
 	"context"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/emersion/go-smtp"
 
 	"beckon/campaigns"
+	"beckon/campaigns/store"
 )
 
 // queued makes the runs that are due and queues their messages.
@@ -39,5 +42,29 @@ func TestWhatComesBackAfterTheCampaignWasCancelledIsCancelledToo(t *testing.T) {
 	run := w.runs(c.ID)[0]
 	if !cancelled || run.Messages["cancelled"] != 3 || run.Messages["queued"] != 0 || run.Status != campaigns.Stopped {
 		t.Errorf("messages %v, status %s", run.Messages, run.Status)
+	}
+}
+
+func TestACampaignThatCannotTickStopsNoOther(t *testing.T) {
+	w := newWorld(t, "2026-11-21T08:00:00+08:00")
+	w.customers(2, nil)
+	daily := func(d *campaigns.Definition) {
+		d.Kind, d.Schedule = campaigns.Recurring, &campaigns.Schedule{Cron: "0 9 * * *", Zone: "Asia/Shanghai"}
+	}
+	broken, well := w.campaign(daily), w.campaign(daily)
+	w.update(func(tx *store.Tx) error {
+		c, err := tx.LockCampaign(w.ctx, broken.ID)
+		if err != nil {
+			return err
+		}
+		c.Schedule = &campaigns.Schedule{Cron: "0 9 * * *", Zone: "Nowhere/Gone"} // as after a zone left the machine's database
+		return tx.SaveCampaignVersion(w.ctx, &c)
+	})
+	w.clock.Advance(61 * time.Minute)
+	if _, err := w.engine.Tick(w.ctx); err == nil || !strings.Contains(err.Error(), broken.ID.String()) {
+		t.Errorf("the fault is not told: %v", err)
+	}
+	if n := len(w.runs(well.ID)); n != 1 {
+		t.Errorf("the other campaign has %d runs", n)
 	}
 }

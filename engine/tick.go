@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -12,25 +13,34 @@ import (
 // lateGrace is how long after its time a missed tick still runs.
 const lateGrace = 2 * time.Hour
 
-// Tick makes the runs whose time has come. Whoever's insert of (campaign, occurrence) wins has made the run; the others
-// find next_run_at moved on.
+// Tick makes the runs whose time has come, each campaign's in a transaction of its own: a fault in one never stops the
+// others. Whoever's insert of (campaign, occurrence) wins has made the run; the others find next_run_at moved on.
 func (e *Engine) Tick(ctx context.Context) (int, error) {
-	made := 0
-	err := e.store.Update(ctx, func(tx *store.Tx) error {
-		made = 0
-		due, err := tx.DueCampaigns(ctx, 50)
-		if err != nil {
-			return err
-		}
-		for i := range due {
-			if err := e.tickOne(ctx, tx, &due[i]); err != nil {
-				return fmt.Errorf("campaign %s: %w", due[i].ID, err)
-			}
-			made++
-		}
-		return nil
+	var due []campaigns.Campaign
+	err := e.store.View(ctx, func(tx *store.Tx) (err error) {
+		due, err = tx.DueCampaigns(ctx, 1000)
+		return err
 	})
-	return made, err
+	if err != nil {
+		return 0, err
+	}
+	made := 0
+	var faults []error
+	for i := range due {
+		err := e.store.Update(ctx, func(tx *store.Tx) error {
+			c, err := tx.LockCampaign(ctx, due[i].ID)
+			if err != nil || c.NextRunAt == nil || !c.NextRunAt.Equal(*due[i].NextRunAt) || c.Status != due[i].Status {
+				return err // another node was first, or the campaign was paused or cancelled meanwhile
+			}
+			return e.tickOne(ctx, tx, &c)
+		})
+		if err != nil {
+			faults = append(faults, fmt.Errorf("campaign %s: %w", due[i].ID, err))
+			continue
+		}
+		made++
+	}
+	return made, errors.Join(faults...)
 }
 
 func (e *Engine) tickOne(ctx context.Context, tx *store.Tx, c *campaigns.Campaign) error {
