@@ -195,10 +195,11 @@ func metricReport(c *campaigns.Campaign, metric campaigns.Metric, sums []store.A
 		kind = lift.Rate
 	}
 	var control *lift.Sums
-	arms := map[string]lift.Sums{}
+	arms, immature := map[string]lift.Sums{}, int64(0)
 	for _, s := range sums {
 		l := lift.Sums{N: s.Due - s.Immature, Sum: scaled(s.Sum, unit), SumSquares: scaled(s.SumSquares, unit*unit)}
 		arms[s.Arm] = l
+		immature += s.Immature
 		if s.Arm == campaigns.Holdout {
 			control = &l
 		}
@@ -207,7 +208,11 @@ func metricReport(c *campaigns.Campaign, metric campaigns.Metric, sums []store.A
 	slices.SortFunc(report.Arms, func(a, b ArmReport) int { return order(a.Name, b.Name) })
 	for _, arm := range report.Arms {
 		if arm.Name != campaigns.Holdout {
-			report.Lifts = append(report.Lifts, liftReport(arm.Name, kind, arms[arm.Name], control, ratio))
+			l := liftReport(arm.Name, kind, arms[arm.Name], control, ratio)
+			if l.Refused != nil && l.Refused.Reason == string(lift.TooSmall) && immature > 0 {
+				l.Refused = &Refused{"immature", "the windows of too few customers have ended yet"}
+			}
+			report.Lifts = append(report.Lifts, l)
 		}
 	}
 	return report
