@@ -84,8 +84,8 @@ func (s *Store) wait(ctx context.Context) error {
 // Close waits for what runs and closes the connections.
 func (s *Store) Close() { s.pool.Close() }
 
-// Now is the clock that transactions read.
-func (s *Store) Now() time.Time { return s.clock().UTC() }
+// Now is the clock that transactions read, to the microsecond that PostgreSQL keeps: what is answered is what is read later.
+func (s *Store) Now() time.Time { return s.clock().UTC().Truncate(time.Microsecond) }
 
 // Ready says whether PostgreSQL answers.
 func (s *Store) Ready(ctx context.Context) error { return s.pool.Ping(ctx) }
