@@ -20,6 +20,9 @@ func encodeCSV(w io.Writer, v any) error {
 	}
 	items := reflect.ValueOf(t.rows())
 	columns := columnsOf(items.Type().Elem(), "")
+	if wide, is := v.(interface{ ownColumns() []string }); is {
+		columns = append(columns, wide.ownColumns()...)
+	}
 	rows := make([]map[string]string, items.Len())
 	for i := range rows {
 		text, err := json.Marshal(items.Index(i).Interface())

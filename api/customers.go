@@ -111,7 +111,7 @@ func (s *Server) listCustomers(ctx context.Context, in *customerListing) (*listO
 		return err
 	})
 	list := pageOf(in.Listing, found, func(c *campaigns.Customer) string { return strconv.FormatInt(c.No, 10) })
-	out := &listOf[customerBody]{Next: list.Next, Body: page[customerBody]{Next: list.Next, Items: []customerBody{}}}
+	out := &listOf[customerBody]{Next: list.Next, Body: page[customerBody]{Next: list.Next, Items: []customerBody{}, own: sortedKeys(view.attributes)}}
 	for _, c := range list.Body.Items {
 		out.Body.Items = append(out.Body.Items, view.body(c))
 	}

@@ -82,6 +82,11 @@ func TestListsAreCSVWhenAsked(t *testing.T) {
 			t.Errorf("the row is %q", lines[1])
 		}
 	}
+	sv.put("/v1/customers/u-2", object{"name": "without the attribute"}).want(200)
+	first, second := sv.get("/v1/customers?format=csv&limit=1").want(200), sv.get("/v1/customers?rule=name%20%3D%3D%20%22without%20the%20attribute%22&format=csv").want(200)
+	if a, b := strings.Split(first.Text, "\n")[0], strings.Split(second.Text, "\n")[0]; a != b {
+		t.Errorf("two pages of one table have different columns:\n%s\n%s", a, b)
+	}
 	if a := sv.get("/v1/templates?format=csv").want(200); !strings.HasPrefix(a.Text, "id,revision") {
 		t.Errorf("an empty table has no header: %q", a.Text)
 	}

@@ -42,9 +42,9 @@ func (s *Server) docs(c echo.Context) error {
 
 // docsPage is what the page shows.
 type docsPage struct {
-	Version, Description string
-	Groups               []*docsGroup
-	Problems             []docsProblem
+	Description string
+	Groups      []*docsGroup
+	Problems    []docsProblem
 }
 
 type docsGroup struct {
@@ -66,7 +66,7 @@ type docsProblem struct {
 
 func (s *Server) guide() docsPage {
 	document := s.huma.OpenAPI()
-	page := docsPage{Version: document.Info.Version, Description: document.Info.Description, Problems: docsProblems()}
+	page := docsPage{Description: document.Info.Description, Problems: docsProblems()}
 	groups := map[string]*docsGroup{}
 	for _, path := range sortedKeys(document.Paths) {
 		item := document.Paths[path]

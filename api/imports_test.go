@@ -83,6 +83,7 @@ func TestAFileThatIsNoneIsRefused(t *testing.T) {
 	sv.post("/v1/imports?kind=customers", []byte("id\n1\n"), "Content-Type", "application/x-www-form-urlencoded").want(415).names("Content-Type")
 	sv.post("/v1/imports?kind=assignments", []byte("customer_id,arm,at\n"), csv...).want(422).names("campaign_id")
 	sv.post("/v1/imports?kind=assignments&campaign_id=019aa5c0-7b1e-7c3a-9d52-0c8f1f7f3a11", []byte("customer_id,arm,at\n"), csv...).want(404)
+	sv.post("/v1/imports?kind=customers&campaign_id=019aa5c0-7b1e-7c3a-9d52-0c8f1f7f3a11", []byte("id\n1\n"), csv...).want(422).names("campaign_id")
 	broken := zipped(strings.Repeat("id,name\n1,2\n", 1000))
 	sv.post("/v1/imports?kind=customers", broken[:len(broken)/2], csv...).want(400).names("body")
 	sv.post("/v1/imports?kind=customers", append(broken[:20:20], "garbage garbage garbage"...), csv...).want(400).names("body")

@@ -19,6 +19,8 @@ type Listing struct {
 type page[T any] struct {
 	Items []T    `json:"items" nullable:"false"`
 	Next  string `json:"next,omitempty" doc:"the cursor of what follows; left out at the end"`
+
+	own []string // columns of a table beside those of T, so that every page of it has the same
 }
 
 // listOf is the answer of a list. Its cursor goes into a header too, for readers of CSV.
@@ -29,6 +31,9 @@ type listOf[T any] struct {
 
 // rows are what CSV shows of a page.
 func (p page[T]) rows() any { return p.Items }
+
+// ownColumns are the columns that a table has whatever stands in its rows.
+func (p page[T]) ownColumns() []string { return p.own }
 
 // more is how many items to ask the store for: one more than are shown tells whether there are more.
 func (l Listing) more() int { return l.Limit + 1 }

@@ -16,6 +16,7 @@ type atGate struct {
 	CustomerID string         `json:"customer_id"`
 	Gate       campaigns.Gate `json:"gate" doc:"rule is outside the audience"`
 	GhostGate  string         `json:"ghost_gate,omitempty" doc:"of somebody held out: where they would have been stopped, or passed"`
+	Status     string         `json:"status,omitempty" doc:"of their message, where it was asked for"`
 }
 
 func (s *Server) listCampaignRuns(ctx context.Context, in *struct {
@@ -70,6 +71,7 @@ type audienceListing struct {
 	ID string `path:"id"`
 	Listing
 	Gate       string `query:"gate" doc:"only those who ended at this gate"`
+	Status     string `query:"status" enum:"queued,sent,delivered,bounced,failed,unknown,cancelled,expired,ghost" doc:"only those whose message stands there"`
 	CustomerID string `query:"customer_id" doc:"where this one customer ended"`
 }
 
@@ -91,7 +93,7 @@ func (s *Server) runAudience(ctx context.Context, in *audienceListing) (*listOf[
 			out, err = gateOf(ctx, tx, id, in)
 			return err
 		}
-		out, err = audience(ctx, tx, id, in.Listing, gates, after)
+		out, err = audience(ctx, tx, id, in, gates, after)
 		return err
 	})
 }
@@ -105,6 +107,12 @@ func (in *audienceListing) start() ([]campaigns.Gate, int64, error) {
 		}
 		gates = []campaigns.Gate{campaigns.Gate(in.Gate)}
 	}
+	if in.Status != "" && in.CustomerID != "" {
+		return nil, 0, campaigns.Invalid("status", "is not asked together with customer_id: GET /v1/messages with run_id and customer_id says it")
+	}
+	if in.Status != "" {
+		gates = slices.DeleteFunc(gates, func(gate campaigns.Gate) bool { return gate != gateOfStatus(in.Status) })
+	}
 	position, err := in.after()
 	if err != nil || position == "" {
 		return gates, 0, err
@@ -116,6 +124,15 @@ func (in *audienceListing) start() ([]campaigns.Gate, int64, error) {
 		return nil, 0, badCursor()
 	}
 	return gates[first:], no, nil
+}
+
+// gateOfStatus is where those stand who have a message of a status: it is written for those who pass, and as a ghost for
+// those who would have.
+func gateOfStatus(status string) campaigns.Gate {
+	if status == string(campaigns.MessageGhost) {
+		return campaigns.GateHoldout
+	}
+	return campaigns.GatePassed
 }
 
 func gateNames(gates []campaigns.Gate) string {
@@ -132,7 +149,7 @@ func gateOf(ctx context.Context, tx *store.Tx, run campaigns.ID, in *audienceLis
 		return nil, err
 	}
 	gate, ghost, err := tx.GateOf(ctx, run, c.No)
-	items := []atGate{{c.ID, gate, strings.TrimPrefix(string(ghost), "ghost:")}}
+	items := []atGate{{CustomerID: c.ID, Gate: gate, GhostGate: strings.TrimPrefix(string(ghost), "ghost:")}}
 	if in.Gate != "" && string(gate) != in.Gate {
 		items = nil
 	}
@@ -140,14 +157,21 @@ func gateOf(ctx context.Context, tx *store.Tx, run campaigns.ID, in *audienceLis
 }
 
 // audience walks the gates in order until the page is full.
-func audience(ctx context.Context, tx *store.Tx, run campaigns.ID, l Listing, gates []campaigns.Gate, after int64) (*listOf[atGate], error) {
+func audience(ctx context.Context, tx *store.Tx, run campaigns.ID, in *audienceListing, gates []campaigns.Gate, after int64) (*listOf[atGate], error) {
+	l := in.Listing
 	type place struct {
 		gate campaigns.Gate
 		no   int64
 	}
 	var found []place
 	for _, gate := range gates {
-		nos, err := tx.AtGate(ctx, run, gate, after, l.more()-len(found))
+		var nos []int64
+		var err error
+		if in.Status != "" {
+			nos, err = tx.WithMessage(ctx, run, campaigns.MessageStatus(in.Status), after, l.more())
+		} else {
+			nos, err = tx.AtGate(ctx, run, gate, after, l.more()-len(found))
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -165,7 +189,7 @@ func audience(ctx context.Context, tx *store.Tx, run campaigns.ID, l Listing, ga
 		if err != nil {
 			return nil, err
 		}
-		out.Body.Items = append(out.Body.Items, atGate{CustomerID: c.ID, Gate: p.gate})
+		out.Body.Items = append(out.Body.Items, atGate{CustomerID: c.ID, Gate: p.gate, Status: in.Status})
 	}
 	return out, nil
 }

@@ -60,6 +60,7 @@ func (o *ImportOptions) Check() error {
 	var checks Checks
 	checks.Require(slices.Contains(ImportKinds(), o.Kind), "kind", "%q should be one of %s", o.Kind, strings.Join(ImportKinds(), ", "))
 	checks.Require(o.Format == "csv" || o.Format == "ndjson", "format", "%q should be csv or ndjson", o.Format)
-	checks.Require((o.Kind == ImportAssignments) == (o.CampaignID != nil), "campaign_id", "belongs to assignments, which need it")
+	checks.Require(o.Kind != ImportAssignments || o.CampaignID != nil, "campaign_id", "is missing: assignments belong to an imported campaign, so name it")
+	checks.Require(o.Kind == ImportAssignments || o.CampaignID == nil, "campaign_id", "belongs to assignments alone: leave it out for %s", o.Kind)
 	return checks.Err()
 }

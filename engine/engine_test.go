@@ -211,6 +211,19 @@ func TestAOnceCampaignEndsAndIsNeverEnteredTwice(t *testing.T) {
 	}
 }
 
+func TestAReportBeforeAnyWindowHasEndedSaysSo(t *testing.T) {
+	w := newWorld(t, "2026-11-21T10:00:00+08:00")
+	w.customers(40, nil)
+	half := 0.5
+	c := w.campaign(func(d *campaigns.Definition) { d.Holdout = &half })
+	w.settle()
+	report, err := w.engine.Report(w.ctx, c.ID)
+	w.must(err)
+	if r := report.Metrics[0].Lifts[0].Refused; r == nil || r.Reason != "immature" {
+		t.Errorf("no lift because of %+v", r)
+	}
+}
+
 func TestARecurringCampaignRunsOncePerTickAndKeepsArmsAndEntryLimits(t *testing.T) {
 	w := newWorld(t, "2026-11-21T08:00:00+08:00")
 	w.customers(100, nil)

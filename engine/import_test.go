@@ -195,7 +195,8 @@ func TestWholePurchasesComeAsLinesOfJSON(t *testing.T) {
 func TestAnUnknownColumnFailsTheFileWithTheNearestName(t *testing.T) {
 	s := shop(t)
 	for body, want := range map[string]string{
-		"order_id,customer_id,att,amount\n":     "att: is not a column of purchases: did you mean at? A map renames columns, and - leaves one out",
+		"order_id,customer_id,att,amount\n":     "att: is not a column of purchases: did you mean at? Or else a map renames columns, and - leaves one out",
+		"order_id,at,amount,retail_disc\n":      "retail_disc: is not a column of purchases: a map renames columns, and - leaves one out",
 		"order_id,customer_id,amount\n":         "at: there is no such column: the file needs at, amount",
 		"at,amount\n":                           "order_id: there is no such column, and no customer_id: without an order_id the order is the customer and the time",
 		"":                                      "header: is missing: the file is empty",

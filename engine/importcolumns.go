@@ -126,8 +126,16 @@ func (c *importColumns) column(name string, renamed map[string]string) (int, err
 }
 
 func (c *importColumns) unknown(name string) *campaigns.Error {
-	err := campaigns.Invalid(name, "is not a column of %s: did you mean %s? A map renames columns, and - leaves one out", c.options.Kind, importNearest(name, c.shape.fields))
-	err.Problems[0].Hint = importNearest(name, c.shape.fields)
+	advice := "a map renames columns, and - leaves one out"
+	if c.options.Kind == campaigns.ImportCustomers {
+		advice += "; a fact of your own is registered first, with PUT /v1/attributes/{name}"
+	}
+	near := importNearest(name, c.shape.fields)
+	if near == "" {
+		return campaigns.Invalid(name, "is not a column of %s: %s", c.options.Kind, advice)
+	}
+	err := campaigns.Invalid(name, "is not a column of %s: did you mean %s? Or else %s", c.options.Kind, near, advice)
+	err.Problems[0].Hint = near
 	return err
 }
 
@@ -144,7 +152,7 @@ func (c *importColumns) renames(names []string) (map[string]string, error) {
 		case slices.Contains(names, to) && fromField:
 			renamed[to] = from
 		case slices.Contains(names, from):
-			return nil, campaigns.Invalid("map", "%s is not a field of %s: did you mean %s?", to, c.options.Kind, importNearest(to, c.shape.fields))
+			return nil, campaigns.Invalid("map", "%s is not a field of %s: there are %s", to, c.options.Kind, strings.Join(c.shape.fields, ", "))
 		default:
 			return nil, campaigns.Invalid("map", "the file has no column %s: it has %s", from, strings.Join(names, ", "))
 		}
@@ -187,9 +195,9 @@ func (c *importColumns) objectRenames() map[string]string {
 	return renamed
 }
 
-// importNearest is the name that takes the fewest edits to reach.
+// importNearest is the name that takes the fewest edits to reach, empty when none is near enough to be meant.
 func importNearest(name string, names []string) string {
-	best, edits := "", 1<<30
+	best, edits := "", max(2, len(name)/3)+1
 	name = strings.ToLower(name)
 	if len(name) > 100 {
 		name = name[:100]

@@ -57,6 +57,12 @@ func (tx *Tx) Messages(ctx context.Context, f MessageFilter) ([]campaigns.Messag
 		f.No, f.Campaign == none, f.Campaign, f.Run == none, f.Run, f.Status, f.Before == none, f.Before, campaigns.TimeOf(f.Before), f.Limit)
 }
 
+// WithMessage lists up to limit customers of a run whose message has a status, ascending, beginning after a number.
+func (tx *Tx) WithMessage(ctx context.Context, run campaigns.ID, status campaigns.MessageStatus, after int64, limit int) ([]int64, error) {
+	return many(ctx, tx, "an audience by status", `SELECT no FROM messages WHERE run_id = $1 AND status = $2 AND no > $3 ORDER BY no LIMIT $4`,
+		pgx.RowTo[int64], run, status, after, limit)
+}
+
 // MonthsOfMessages are the times for which QueueMessages needs partitions at an instant.
 func (s *Store) MonthsOfMessages(ctx context.Context) error {
 	return s.EnsureMonths(ctx, "messages", s.Now(), s.Now().Add(time.Hour))

@@ -12,6 +12,13 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(storetest.Main(m)) }
 
+func TestATransactionsTimeIsWhatPostgreSQLKeepsOfIt(t *testing.T) {
+	s := storetest.Open(t, storetest.NewClock(t, "2026-11-21T10:00:00.123456789Z").Now)
+	if now := s.Now(); now.Nanosecond() != 123456000 {
+		t.Errorf("now is %s", now)
+	}
+}
+
 func TestAFreshDatabaseHasAWorkspaceAndACatcher(t *testing.T) {
 	s := storetest.Open(t, storetest.NewClock(t, "2026-11-21T10:00:00Z").Now)
 	err := s.View(context.Background(), func(tx *store.Tx) error {

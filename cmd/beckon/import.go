@@ -184,12 +184,14 @@ func (c *importCommand) call(ctx context.Context, method, path, kind string, bod
 	if response.StatusCode >= 400 {
 		var problem struct {
 			Title, Detail string
-			Errors        []struct{ Field, Message, Hint string }
+			Errors        []struct{ Field, Message string }
 		}
 		_ = json.Unmarshal(text, &problem) // whatever it is, the status is told
 		message := fmt.Sprintf("the service answered %d: %s", response.StatusCode, problem.Detail)
-		for _, e := range problem.Errors {
-			message += "\n  " + strings.TrimSpace(e.Field+": "+e.Message+" "+e.Hint)
+		if len(problem.Errors) > 1 { // the detail is the first of them
+			for _, e := range problem.Errors {
+				message += "\n  " + e.Field + ": " + e.Message
+			}
 		}
 		return errors.New(message)
 	}

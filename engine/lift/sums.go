@@ -85,9 +85,9 @@ func (r Refusal) Sentence() string {
 	case NoVariance:
 		return "all customers of an arm have the same value"
 	case TooFew:
-		return "fewer than 10 customers of the control converted"
+		return "fewer than 10 customers of the holdout converted"
 	case ZeroBaseline:
-		return "the control's mean is zero, so there is nothing to be relative to"
+		return "the holdout's mean is zero, so there is nothing to be relative to"
 	case NotFinite:
 		return "the sums are too large to calculate with"
 	case NotARate:

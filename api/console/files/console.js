@@ -12,7 +12,7 @@ const words = {
     nothingEffect: 'No campaign has figures yet.', points: 'points', notYet: 'not yet enough data', wrongKey: 'This key does not open anything here.',
     trouble: 'The service does not answer. Trying again.', runStopped: 'run stopped', unknownMessages: 'messages whose outcome is unknown', importFailed: 'import failed',
     planned: 'planned', selecting: 'finding customers', queueing: 'queueing', sending: 'sending', done: 'done', stopped: 'stopped', once: 'once', recurring: 'recurring',
-    noHoldout: 'nobody held out', interval: '95 % interval'
+    noHoldout: 'nobody held out', interval: '95 % interval', imports: {}, reasons: {}
   },
   zh: {
     skip: '跳到内容', api: '接口', leave: '退出', enter: '登录', enterHelp: '粘贴 API 密钥。它只保留在此标签页。', key: 'API 密钥',
@@ -24,7 +24,9 @@ const words = {
     nothingEffect: '还没有可报告的活动。', points: '个百分点', notYet: '数据尚不足', wrongKey: '此密钥无效。',
     trouble: '服务没有响应，正在重试。', runStopped: '运行已停止', unknownMessages: '条消息结果未知', importFailed: '导入失败',
     planned: '已计划', selecting: '正在选人', queueing: '正在排队', sending: '正在发送', done: '完成', stopped: '已停止', once: '一次', recurring: '周期',
-    noHoldout: '没有对照', interval: '95% 区间'
+    noHoldout: '没有对照', interval: '95% 区间',
+    imports: { customers: '顾客', purchases: '购买', events: '事件', points: '积分', assignments: '分组' },
+    reasons: { no_holdout: '没有可以比较的对照顾客', sample_ratio: '各组人数与权重不符', immature: '多数顾客的观察窗口尚未结束', too_small: '有一组的顾客少于两人', too_few: '对照中购买的顾客少于 10 人', no_variance: '有一组的顾客数值全部相同' }
   }
 };
 
@@ -76,9 +78,10 @@ function interval(value, low, high) {
 function effectRows(reports) {
   const rows = [];
   for (const { campaign, report } of reports) {
-    const metric = (name) => report.metrics.find((m) => m.name === name) || { lifts: [], arms: [] };
-    for (const lift of metric('conversion').lifts) {
-      rows.push({ campaign, report, lift, revenue: metric('revenue').lifts.find((l) => l.arm === lift.arm), immature: metric('conversion').arms.reduce((sum, arm) => sum + arm.immature, 0) });
+    const metric = (of, kind) => report.metrics.find((m) => m.of === of && m.kind === kind) || { lifts: [], arms: [] }; // an imported campaign names its metrics as it likes
+    const bought = metric('purchase', 'rate');
+    for (const lift of bought.lifts) {
+      rows.push({ campaign, report, lift, revenue: metric('revenue', 'mean').lifts.find((l) => l.arm === lift.arm), immature: bought.arms.reduce((sum, arm) => sum + arm.immature, 0) });
     }
   }
   return rows;
@@ -86,7 +89,7 @@ function effectRows(reports) {
 
 function conversionCell({ lift }) {
   const a = lift.absolute;
-  if (!a) return [t(lift.refused && lift.refused.reason === 'no_holdout' ? 'noHoldout' : 'notYet'), element('span', { class: 'sub' }, lift.refused ? lift.refused.detail : '')];
+  if (!a) return [t(lift.refused && lift.refused.reason === 'no_holdout' ? 'noHoldout' : 'notYet'), element('span', { class: 'sub' }, lift.refused ? words[language].reasons[lift.refused.reason] || lift.refused.detail : '')];
   return [signed(a.value * 100, 2) + ' ' + t('points'), element('span', { class: 'sub' }, signed(a.low * 100, 2) + ' … ' + signed(a.high * 100, 2)), interval(a.value, a.low, a.high)];
 }
 
@@ -100,7 +103,8 @@ function needs(runs, unknown, imports) {
   const list = [];
   for (const run of runs.filter((r) => r.status === 'stopped').slice(0, 5)) list.push([run.name + ': ' + t('runStopped') + ' · ' + moment(run.occurrence), run.reason]);
   if (unknown.length) list.push([(unknown.length >= 1000 ? '1000+' : whole(unknown.length)) + ' ' + t('unknownMessages'), '']);
-  for (const failed of imports.filter((i) => i.status === 'failed').slice(0, 5)) list.push([failed.kind + ': ' + t('importFailed') + ' · ' + moment(failed.started_at), failed.error]);
+  const mended = (i) => imports.some((later) => later.kind === i.kind && later.status === 'done' && !later.dry_run && later.started_at > i.started_at);
+  for (const failed of imports.filter((i) => i.status === 'failed' && !mended(i)).slice(0, 5)) list.push([(words[language].imports[failed.kind] || failed.kind) + ': ' + t('importFailed') + ' · ' + moment(failed.started_at), failed.error]);
   $('needs').replaceChildren(list.length
     ? element('ul', {}, ...list.map(([title, detail]) => element('li', {}, title, detail ? element('span', { class: 'note' }, ' ' + detail) : null)))
     : element('p', { class: 'empty' }, t('nothingNeeds')));
