@@ -121,8 +121,17 @@ func (c *checker) count() {
 	}
 }
 
+// node types a part of the tree, and keeps where it is written.
 func (c *checker) node(n ast.Node) *node {
 	c.count()
+	out := c.typed(n)
+	if out.written == nil {
+		out.written = n
+	}
+	return out
+}
+
+func (c *checker) typed(n ast.Node) *node {
 	switch n := n.(type) {
 	case *ast.NilNode:
 		return &node{op: opConstant, shape: shape{kind: null}}

@@ -3,6 +3,8 @@ package rules
 import (
 	"math/big"
 	"regexp"
+
+	"github.com/expr-lang/expr/ast"
 )
 
 // op is what a node of the checked tree does.
@@ -46,6 +48,7 @@ type node struct {
 	attribute *attribute
 	function  *function
 	pattern   *regexp.Regexp
+	written   ast.Node // where it stands in the text; nil for what normalise adds
 	literal   *big.Rat // exact value of what is written in digits alone, which may become money
 }
 

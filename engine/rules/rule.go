@@ -16,6 +16,8 @@ type Rule struct {
 
 // expression is what a Rule and a Value share: source, checked tree, program, and what it reads.
 type expression struct {
+	scope     *scope
+	parsed    *parsed
 	source    string
 	checked   *node
 	program   *vm.Program
@@ -63,7 +65,7 @@ func build(s *scope, source string, want Type) (expression, error) {
 		return expression{}, Errors{place(parsed.source, problem{to: len(parsed.source), message: err.Error()})}
 	}
 	return expression{
-		source: source, checked: tree, program: program,
+		scope: s, parsed: parsed, source: source, checked: tree, program: program,
 		names: sorted(found.names), columns: sorted(found.columns), histories: sorted(found.history),
 		idle: &sync.Pool{New: func() any { return newEvaluation() }},
 	}, nil
