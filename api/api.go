@@ -116,6 +116,8 @@ func (s *Server) campaignRoutes() {
 
 	route(s, "POST /v1/rules/check", "Say what is wrong with a rule", launch, s.checkRule)
 	route(s, "POST /v1/rules/count", "Count the customers who match a rule", launch, s.countRule, slow)
+	route(s, "POST /v1/rules/explain", "Say why a customer matches a rule or does not", launch, s.explainRule)
+	route(s, "POST /v1/rules/forecast", "Count who will match on each of the next days", launch, s.forecastRule, slow)
 	route(s, "GET /v1/templates", "List templates, the newest first", look, s.listTemplates, table)
 	route(s, "POST /v1/templates", "Create a template", write, s.createTemplate, created)
 	route(s, "GET /v1/templates/{id}", "Read a template", look, s.template)
