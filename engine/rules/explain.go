@@ -117,6 +117,9 @@ func (x *explainer) children(n *node) []Piece {
 		x.lets = append(x.lets, n)
 		defer func() { x.lets = x.lets[:len(x.lets)-1] }()
 		return append(value, x.within(n, n.args[1:])...)
+	case n.op == opSegment || n.op == opComputed:
+		inside := &explainer{scope: x.scope, parsed: n.parsed, evaluation: x.evaluation}
+		return []Piece{inside.piece(n.args[0])}
 	case n.op == opClosure:
 		return x.within(n, n.args[:1])
 	case n.op == opBinary && (n.name == "&&" || n.name == "||"):

@@ -98,6 +98,10 @@ func (o *oracle) eval(n *node) any {
 		return o.wall(int64(n.value.(wall)))
 	case opClosure:
 		return o.closure(n)
+	case opSegment:
+		return o.eval(n.args[0]) == true
+	case opComputed:
+		return o.eval(n.args[0])
 	case opToNumber:
 		if x, ok := o.eval(n.args[0]).(*big.Int); ok {
 			return asFloat(x)
