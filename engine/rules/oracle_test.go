@@ -64,13 +64,7 @@ func (o *oracle) eval(n *node) any {
 	case opNot:
 		return o.eval(n.args[0]) != true
 	case opMinus:
-		switch x := o.eval(n.args[0]).(type) {
-		case *big.Int:
-			return fits(new(big.Int).Neg(x))
-		case float64:
-			return -x
-		}
-		return nil
+		return minus(o.eval(n.args[0]))
 	case opBinary:
 		return o.binary(n)
 	case opMatches:
@@ -109,6 +103,16 @@ func (o *oracle) eval(n *node) any {
 		return nil
 	}
 	panic("the oracle does not know this node")
+}
+
+func minus(x any) any {
+	switch x := x.(type) {
+	case *big.Int:
+		return fits(new(big.Int).Neg(x))
+	case float64:
+		return -x
+	}
+	return nil
 }
 
 // plain turns a stored value or a constant into the oracle's.
