@@ -25,8 +25,15 @@ func readDefinitions(ctx context.Context, tx *store.Tx) (definitions, error) {
 		return d, err
 	}
 	segments, err := tx.AllSegments(ctx)
+	if err != nil {
+		return d, err
+	}
 	for _, s := range segments {
 		d.Segments[s.Name] = s.Rule
+	}
+	computed, err := tx.ComputedAttributes(ctx)
+	for _, a := range computed {
+		d.Computed[a.Name] = a.Computed
 	}
 	return d, err
 }

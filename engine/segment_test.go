@@ -43,3 +43,28 @@ func TestARunUsesTheSegmentAsItWasWhenLaunched(t *testing.T) {
 		t.Errorf("the segment now has %d, want 3", again.Matching)
 	}
 }
+
+func TestARunUsesTheComputedAttributeAsItWasWhenLaunched(t *testing.T) {
+	w := newWorld(t, "2026-11-21T10:00:00+08:00")
+	gold := "gold"
+	w.customers(10, func(i int, c *campaigns.Customer) {
+		if i < 4 {
+			c.Tier = &gold
+		}
+	})
+	define := func(expression string) error {
+		_, err := w.engine.DefineAttribute(w.ctx, "test", campaigns.Attribute{Name: "worth", Computed: expression}, nil)
+		return err
+	}
+	w.must(define(`tier == "gold" ? 5 : 1`))
+	c := w.campaign(func(d *campaigns.Definition) {
+		d.Kind, d.Rule, d.Entry = campaigns.Recurring, `worth > 3`, &campaigns.Entry{OnceFor: "worth"}
+		d.Schedule = &campaigns.Schedule{Cron: "0 11 * * *", Zone: "Asia/Shanghai"}
+	})
+	w.must(define(`"a text now"`))
+	w.clock.Advance(time.Hour)
+	w.settle()
+	if runs := w.runs(c.ID); len(runs) != 1 || runs[0].Audience != 4 || runs[0].Gates["passed"] != 4 {
+		t.Errorf("runs %+v, want one with the 4 of gold", runs)
+	}
+}
