@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 )
@@ -163,4 +164,32 @@ func TestACustomerWhoIsOutIsKeptOutByTheFalseConjuncts(t *testing.T) {
 	if got := mustCompile(t, `city == "Shanghai"`).Explain(lin(t), noon(t)).KeptOutBy; got != nil {
 		t.Errorf("one who is in is kept out by %q", got)
 	}
+}
+
+func TestTheLargestRulesAreExplainedWithinAMoment(t *testing.T) {
+	for name, source := range map[string]string{
+		"a long sum":       "visits" + strings.Repeat(" + 1000000000000", 480) + " > 0",
+		"a row of nots":    strings.Repeat("!", 990) + "vip",
+		"a row of lets":    letsInARow(160) + "visits > 0",
+		"deep parentheses": strings.Repeat("(visits > 1 || ", 190) + "vip" + strings.Repeat(")", 190),
+		"many conjuncts":   strings.Repeat("visits > 1 && ", 240) + "vip",
+	} {
+		rule := mustCompile(t, source)
+		began := time.Now()
+		why := rule.Explain(lin(t), noon(t))
+		if *why.Tree.Matches != rule.Matches(lin(t), noon(t)) {
+			t.Errorf("%s is explained as something else", name)
+		}
+		if took := time.Since(began); took > 30*time.Second { // a second or two; it grows with the square of the size
+			t.Errorf("%s took %v", name, took)
+		}
+	}
+}
+
+func letsInARow(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "let v%d = visits + %d; ", i, i)
+	}
+	return b.String()
 }
