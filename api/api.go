@@ -85,7 +85,7 @@ func (s *Server) routes() {
 
 	route(s, "GET /v1/attributes", "List the registered attributes", readTill, s.listAttributes, table)
 	route(s, "GET /v1/attributes/{name}", "Read an attribute", readTill, s.attribute)
-	route(s, "PUT /v1/attributes/{name}", "Register an attribute", people, s.putAttribute)
+	route(s, "PUT /v1/attributes/{name}", "Register an attribute, or define a computed one", people, s.putAttribute)
 	route(s, "GET /v1/customers", "List customers, or those who match a rule", readPeople, s.listCustomers, table, slow)
 	route(s, "GET /v1/customers/{id}", "Read a customer with derived fields", readPeople, s.customer)
 	route(s, "PUT /v1/customers/{id}", "Create or replace a customer", people, s.putCustomer)
@@ -116,6 +116,13 @@ func (s *Server) campaignRoutes() {
 
 	route(s, "POST /v1/rules/check", "Say what is wrong with a rule", launch, s.checkRule)
 	route(s, "POST /v1/rules/count", "Count the customers who match a rule", launch, s.countRule, slow)
+	route(s, "POST /v1/rules/explain", "Say why a customer matches a rule or does not", launch, s.explainRule)
+	route(s, "POST /v1/rules/forecast", "Count who will match on each of the next days", launch, s.forecastRule, slow)
+	route(s, "GET /v1/segments", "List segments, the newest first", look, s.listSegments, table)
+	route(s, "POST /v1/segments", "Save a rule under a name", write, s.createSegment, created)
+	route(s, "GET /v1/segments/{id}", "Read a segment", look, s.segment)
+	route(s, "PUT /v1/segments/{id}", "Change a segment; what was launched keeps the rule it had", write, s.putSegment)
+	route(s, "DELETE /v1/segments/{id}", "Delete a segment that nothing uses", write, s.deleteSegment)
 	route(s, "GET /v1/templates", "List templates, the newest first", look, s.listTemplates, table)
 	route(s, "POST /v1/templates", "Create a template", write, s.createTemplate, created)
 	route(s, "GET /v1/templates/{id}", "Read a template", look, s.template)

@@ -17,7 +17,8 @@ type attributeEdit struct {
 	Name string `path:"name" doc:"lower-case letters, digits and _; or event.<event>.<property>"`
 	Body struct {
 		Name      any        `json:"name,omitempty" readOnly:"true"`
-		Type      string     `json:"type" enum:"text,int,number,money,bool,date,time,text_list"`
+		Type      string     `json:"type,omitempty" enum:"text,int,number,money,bool,date,time,text_list" doc:"of a value that each customer has; it follows from computed"`
+		Computed  string     `json:"computed,omitempty" maxLength:"10000" doc:"instead of a value of their own: an expression over a customer, such as 0.5 * purchase_count"`
 		CreatedAt *time.Time `json:"created_at,omitempty" readOnly:"true"`
 	}
 }
@@ -29,7 +30,7 @@ type byName struct {
 func (s *Server) listAttributes(ctx context.Context, in *struct{ Listing }) (*listOf[campaigns.Attribute], error) {
 	var all []campaigns.Attribute
 	err := s.store.View(ctx, func(tx *store.Tx) (err error) {
-		all, err = tx.Attributes(ctx)
+		all, err = tx.AllAttributes(ctx)
 		return err
 	})
 	if err != nil {
@@ -47,11 +48,15 @@ func (s *Server) attribute(ctx context.Context, in *byName) (*some[campaigns.Att
 }
 
 // putAttribute registers an attribute. The same type again is no change; another type would rewrite a column under rules
-// that use it, and is refused.
+// that use it, and is refused. The expression of a computed one may change.
 func (s *Server) putAttribute(ctx context.Context, in *attributeEdit) (*some[campaigns.Attribute], error) {
-	a := campaigns.Attribute{Name: in.Name, Type: in.Body.Type}
+	a := campaigns.Attribute{Name: in.Name, Type: in.Body.Type, Computed: in.Body.Computed}
+	if a.Computed != "" {
+		defined, err := s.engine.DefineAttribute(ctx, actor(ctx), a, takenNames(nil))
+		return &some[campaigns.Attribute]{defined}, err
+	}
 	err := s.store.Update(ctx, func(tx *store.Tx) error {
-		all, err := tx.Attributes(ctx)
+		all, err := tx.AllAttributes(ctx)
 		if err != nil {
 			return err
 		}
@@ -70,6 +75,9 @@ func (s *Server) putAttribute(ctx context.Context, in *attributeEdit) (*some[cam
 }
 
 func sameAttribute(wanted *campaigns.Attribute, known campaigns.Attribute) error {
+	if known.Computed != "" {
+		return campaigns.Conflict("the attribute %q is computed: change its expression, or register another name", known.Name)
+	}
 	if wanted.Type != known.Type {
 		return campaigns.Conflict("the attribute %q is of type %s and stays so: register another name for another type", known.Name, known.Type)
 	}

@@ -30,14 +30,20 @@ type ruleRequest struct {
 
 // countedRule is how many customers match a rule.
 type countedRule struct {
-	Count     int64 `json:"count"`
-	Total     int64 `json:"total" doc:"all customers"`
+	Count     int64        `json:"count"`
+	Total     int64        `json:"total" doc:"all customers"`
+	Clauses   []clauseBody `json:"clauses" nullable:"false" doc:"the conditions that the rule joins with && at its top, each by itself"`
 	Reachable struct {
 		SMS   int64 `json:"sms"`
 		Email int64 `json:"email"`
 	} `json:"reachable" doc:"of those who match: consent given and an address known"`
 	TookMS   int64  `json:"took_ms"`
 	Executor string `json:"executor"`
+}
+
+type clauseBody struct {
+	Text  string `json:"text"`
+	Count int64  `json:"count"`
 }
 
 // checkRule answers 200 for a wrong rule too: that it is wrong is what was asked.
@@ -72,6 +78,10 @@ func (s *Server) countRule(ctx context.Context, in *struct {
 		return nil, err
 	}
 	out := &some[countedRule]{countedRule{Count: found.Matching, Total: found.Total, TookMS: found.Took.Milliseconds(), Executor: found.Executor}}
+	out.Body.Clauses = []clauseBody{}
+	for _, c := range found.Clauses {
+		out.Body.Clauses = append(out.Body.Clauses, clauseBody(c))
+	}
 	out.Body.Reachable.SMS, out.Body.Reachable.Email = found.Reachable[campaigns.SMS], found.Reachable[campaigns.Email]
 	return out, nil
 }

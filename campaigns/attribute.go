@@ -8,15 +8,17 @@ import (
 )
 
 // An Attribute is a fact about a customer that the shop registered: a typed column of its own (Column), or, with a name
-// of the form event.<event>.<property>, the type under which rules read that property of that event.
+// of the form event.<event>.<property>, the type under which rules read that property of that event. A Computed one is an
+// expression over the others: rules use it by its name, nothing of it is kept, and its type follows from it.
 type Attribute struct {
 	Name      string    `json:"name"`
 	Type      string    `json:"type" enum:"text,int,number,money,bool,date,time,text_list"`
+	Computed  string    `json:"computed,omitempty"`
 	Column    string    `json:"-"`
 	CreatedAt time.Time `json:"created_at"`
 }
 
-// AttributesMax is the most columns that customers may have besides the built-in ones.
+// AttributesMax is the most columns that customers may have besides the built-in ones, and the most computed attributes.
 const AttributesMax = 500
 
 // AttributeTypes are the types an attribute can have.
@@ -27,12 +29,18 @@ func AttributeTypes() []string {
 // IsEventProperty says whether the attribute types a property of an event.
 func (a Attribute) IsEventProperty() bool { return strings.HasPrefix(a.Name, "event.") }
 
-// Check says what is wrong with the name and the type. taken are the names that rules know already.
+// HasColumn says whether each customer has a value of their own that is kept.
+func (a Attribute) HasColumn() bool { return a.Computed == "" && !a.IsEventProperty() }
+
+// Check says what is wrong with the name and the type; the type of a computed one is not asked for. taken are the names that rules know already.
 func (a Attribute) Check(taken []string) error {
-	if !slices.Contains(AttributeTypes(), a.Type) {
+	if a.Computed == "" && !slices.Contains(AttributeTypes(), a.Type) {
 		return Invalid("type", "%q is not a type: use one of %s", shorten(a.Type), strings.Join(AttributeTypes(), ", "))
 	}
 	if a.IsEventProperty() {
+		if a.Computed != "" {
+			return Invalid("computed", "is not for a property of an event: register its type, and compute with events in an attribute of another name")
+		}
 		if !regexp.MustCompile(`^event\.[a-z][a-z0-9_.]{0,62}\.[a-z][a-z0-9_]{0,62}$`).MatchString(a.Name) {
 			return Invalid("name", "%q should read event.<event>.<property>, lower case, with letters, digits and _", shorten(a.Name))
 		}

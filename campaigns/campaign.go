@@ -89,12 +89,15 @@ type Metric struct {
 	Kind string `json:"kind" enum:"rate,mean"`
 }
 
-// Frozen is what a version uses, pinned when the campaign is launched, so that editing a template or an offer never
-// changes what an approved campaign sends.
+// Frozen is what a version uses, pinned when the campaign is launched, so that editing a template, an offer or a
+// segment never changes what an approved campaign sends.
 type Frozen struct {
 	Templates map[string]int `json:"templates,omitempty"` // template id → revision
 	Offers    map[string]int `json:"offers,omitempty"`    // offer id → revision
 	Zone      string         `json:"zone,omitempty"`      // the workspace's, for campaigns without a schedule
+
+	Segments map[string]string `json:"segments,omitempty"` // name → rule, of all that the campaign's rules use
+	Computed map[string]string `json:"computed,omitempty"` // name → expression, likewise
 }
 
 // Defaults fills what was left out.

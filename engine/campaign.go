@@ -65,6 +65,9 @@ func (e *Engine) checkCampaign(ctx context.Context, tx *store.Tx, c *campaigns.C
 	if c.Kind == campaigns.Imported {
 		return nil
 	}
+	if err := tx.HoldDefinitions(ctx); err != nil {
+		return err
+	}
 	_, err := e.newPlan(ctx, tx, *c, tx.Now)
 	return err
 }
@@ -110,11 +113,14 @@ func (e *Engine) move(ctx context.Context, tx *store.Tx, c *campaigns.Campaign, 
 	return nil
 }
 
-// launch checks once more all that the campaign names and freezes it: templates and offers by their revisions, and the
-// workspace's zone.
+// launch checks once more all that the campaign names and freezes it: templates and offers by their revisions,
+// segments and computed attributes by their text, and the workspace's zone.
 func (e *Engine) launch(ctx context.Context, tx *store.Tx, c *campaigns.Campaign) error {
 	if c.Status != campaigns.Draft || c.Kind == campaigns.Imported {
 		return c.Launch(tx.Now)
+	}
+	if err := tx.HoldDefinitions(ctx); err != nil {
+		return err
 	}
 	p, err := e.newPlan(ctx, tx, *c, tx.Now)
 	if err != nil {
@@ -124,6 +130,7 @@ func (e *Engine) launch(ctx context.Context, tx *store.Tx, c *campaigns.Campaign
 		return err
 	}
 	c.Frozen = campaigns.Frozen{Templates: map[string]int{}, Offers: map[string]int{}, Zone: p.workspace.Zone}
+	p.freeze(&c.Frozen)
 	for _, v := range p.variants {
 		c.Frozen.Templates[v.TemplateID.String()] = v.revision
 		if v.offer != nil {

@@ -43,6 +43,15 @@ type variant struct {
 
 // schema is what rules may name in this workspace.
 func schema(ctx context.Context, tx *store.Tx) (*rules.Schema, error) {
+	d, err := readDefinitions(ctx, tx)
+	if err != nil {
+		return nil, err
+	}
+	return d.schema(), nil
+}
+
+// columns are the built-in names and the registered attributes.
+func columns(ctx context.Context, tx *store.Tx) (*rules.Schema, error) {
 	w, err := tx.Workspace(ctx)
 	if err != nil {
 		return nil, err
@@ -112,10 +121,11 @@ func (e *Engine) newPlan(ctx context.Context, tx *store.Tx, c campaigns.Campaign
 	if err != nil {
 		return nil, err
 	}
-	s, err := schema(ctx, tx)
+	known, err := readDefinitions(ctx, tx)
 	if err != nil {
 		return nil, err
 	}
+	s := known.frozen(&c).schema()
 	if c.Frozen.Zone == "" {
 		c.Frozen.Zone = w.Zone
 	}

@@ -29,9 +29,16 @@ func (e *Engine) CheckRule(ctx context.Context, source string) (*rules.Rule, err
 // A Count is how many customers match a rule as of an instant, and how it was found out.
 type Count struct {
 	Matching, Total int64
+	Clauses         []Clause
 	Reachable       map[string]int64 // by kind of address: consent given and an address known
 	Took            time.Duration
 	Executor        string
+}
+
+// A Clause is one of the conditions that a rule joins with && at its top, and how many customers meet it by itself.
+type Clause struct {
+	Text  string
+	Count int64
 }
 
 // CountRule counts exactly. A zero asOf is now; an empty zone the workspace's.
@@ -42,28 +49,48 @@ func (e *Engine) CountRule(ctx context.Context, source string, asOf time.Time, z
 	}
 	started := e.store.Now()
 	count := &Count{Executor: "reference", Reachable: map[string]int64{campaigns.Email: 0, campaigns.SMS: 0}}
+	conjuncts, err := rule.Conjuncts()
+	if err != nil {
+		return nil, err
+	}
+	for _, part := range conjuncts {
+		count.Clauses = append(count.Clauses, Clause{Text: part.Source()})
+	}
 	err = e.store.View(ctx, func(tx *store.Tx) error {
 		at, err := instant(ctx, tx, asOf, zone)
 		if err != nil {
 			return err
 		}
-		also := audience.Needs{Columns: []string{"email_hash", "phone_hash", "email_consent", "sms_consent"}}
-		return audience.EachMatch(ctx, tx, rule, also, at, func(no int64, record rules.Record) error {
-			count.Matching++
-			c := candidateOf(no, record)
-			for kind := range count.Reachable {
-				if c.consent[kind] && c.hash[kind] != nil {
-					count.Reachable[kind]++
-				}
-			}
-			return nil
-		}, func(scanned int64) error {
-			count.Total = scanned
-			return nil
-		})
+		needs := audience.Needs{Columns: []string{"email_hash", "phone_hash", "email_consent", "sms_consent"}}.With(rule.Columns(), rule.Histories())
+		return audience.All(ctx, tx, needs, at, func(no int64, record rules.Record) error {
+			count.add(no, record, at, conjuncts)
+			return ctx.Err()
+		}, nil)
 	})
 	count.Took = e.store.Now().Sub(started)
 	return count, err
+}
+
+// add counts a customer: one who meets all conjuncts matches.
+func (c *Count) add(no int64, record rules.Record, at rules.Instant, conjuncts []*rules.Rule) {
+	c.Total++
+	met := 0
+	for i, part := range conjuncts {
+		if part.Matches(record, at) {
+			c.Clauses[i].Count++
+			met++
+		}
+	}
+	if met < len(conjuncts) {
+		return
+	}
+	c.Matching++
+	found := candidateOf(no, record)
+	for kind := range c.Reachable {
+		if found.consent[kind] && found.hash[kind] != nil {
+			c.Reachable[kind]++
+		}
+	}
 }
 
 func instant(ctx context.Context, tx *store.Tx, asOf time.Time, zone string) (rules.Instant, error) {

@@ -11,48 +11,69 @@ import (
 
 func scanAttribute(row pgx.CollectableRow) (campaigns.Attribute, error) {
 	var a campaigns.Attribute
-	var column *string
-	err := row.Scan(&a.Name, &a.Type, &column, &a.CreatedAt)
+	var column, computed *string
+	err := row.Scan(&a.Name, &a.Type, &column, &computed, &a.CreatedAt)
 	if column != nil {
 		a.Column = *column
+	}
+	if computed != nil {
+		a.Computed = *computed
 	}
 	return a, err
 }
 
-// Attributes lists what the shop registered, by name.
+const attributeColumns = `SELECT name, type, column_name, computed, created_at FROM attributes`
+
+// Attributes lists what the shop registered and keeps, by name: columns of customers and properties of events.
 func (tx *Tx) Attributes(ctx context.Context) ([]campaigns.Attribute, error) {
-	return many(ctx, tx, "attributes", `SELECT name, type, column_name, created_at FROM attributes ORDER BY name COLLATE "C"`, scanAttribute)
+	return many(ctx, tx, "attributes", attributeColumns+` WHERE computed IS NULL ORDER BY name COLLATE "C"`, scanAttribute)
+}
+
+// AllAttributes lists the computed ones too.
+func (tx *Tx) AllAttributes(ctx context.Context) ([]campaigns.Attribute, error) {
+	return many(ctx, tx, "attributes", attributeColumns+` ORDER BY name COLLATE "C"`, scanAttribute)
+}
+
+// ComputedAttributes lists those alone.
+func (tx *Tx) ComputedAttributes(ctx context.Context) ([]campaigns.Attribute, error) {
+	return many(ctx, tx, "attributes", attributeColumns+` WHERE computed IS NOT NULL ORDER BY name COLLATE "C"`, scanAttribute)
 }
 
 // Attribute reads one.
 func (tx *Tx) Attribute(ctx context.Context, name string) (campaigns.Attribute, error) {
-	return one(ctx, tx, "attribute", name, `SELECT name, type, column_name, created_at FROM attributes WHERE name = $1`, scanAttribute, name)
+	return one(ctx, tx, "attribute", name, attributeColumns+` WHERE name = $1`, scanAttribute, name)
 }
 
-// CreateAttribute registers an attribute and, unless it types an event's property, adds its column to customers. The
+// CreateAttribute registers an attribute and, if each customer has a value of it, adds its column to customers. The
 // column is named by a number, so that renaming an attribute never touches the table.
 func (tx *Tx) CreateAttribute(ctx context.Context, a *campaigns.Attribute) error {
 	if _, err := tx.exec(ctx, "locking attributes", `LOCK TABLE attributes IN EXCLUSIVE MODE`); err != nil {
 		return err
 	}
-	var columns int
-	if err := tx.tx.QueryRow(ctx, `SELECT count(column_name) FROM attributes`).Scan(&columns); err != nil {
+	var columns, expressions int
+	if err := tx.tx.QueryRow(ctx, `SELECT count(column_name), count(computed) FROM attributes`).Scan(&columns, &expressions); err != nil {
 		return fmt.Errorf("counting attributes: %w", err)
 	}
-	if columns >= campaigns.AttributesMax && !a.IsEventProperty() {
-		return campaigns.Conflict("there are %d attributes already, the most that can be", columns)
+	if columns >= campaigns.AttributesMax && a.HasColumn() || expressions >= campaigns.AttributesMax && a.Computed != "" {
+		return campaigns.Conflict("there are %d attributes of this kind already, the most that can be", campaigns.AttributesMax)
 	}
 	a.CreatedAt = tx.Now
 	var column *string
-	if !a.IsEventProperty() {
+	if a.HasColumn() {
 		name := fmt.Sprintf("a%d", columns+1)
 		a.Column, column = name, &name
 		if _, err := tx.exec(ctx, "adding a column", fmt.Sprintf(`ALTER TABLE customers ADD COLUMN %s %s`, name, columnType(a.Type))); err != nil {
 			return err
 		}
 	}
-	_, err := tx.exec(ctx, "registering an attribute", `INSERT INTO attributes (name, type, column_name, created_at) VALUES ($1, $2, $3, $4)`,
-		a.Name, a.Type, column, tx.Now)
+	_, err := tx.exec(ctx, "registering an attribute", `INSERT INTO attributes (name, type, column_name, computed, created_at) VALUES ($1, $2, $3, nullif($4, ''), $5)`,
+		a.Name, a.Type, column, a.Computed, tx.Now)
+	return err
+}
+
+// SaveComputed writes the expression of a computed attribute, and the type that follows from it.
+func (tx *Tx) SaveComputed(ctx context.Context, a *campaigns.Attribute) error {
+	_, err := tx.exec(ctx, "saving an attribute", `UPDATE attributes SET type = $2, computed = $3 WHERE name = $1`, a.Name, a.Type, a.Computed)
 	return err
 }
 

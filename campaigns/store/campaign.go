@@ -57,6 +57,12 @@ func (tx *Tx) ComingCampaigns(ctx context.Context, limit int) ([]campaigns.Campa
 		WHERE c.next_run_at IS NOT NULL AND c.status IN ('scheduled', 'active') ORDER BY c.next_run_at, c.id LIMIT $1`, scanCampaign, limit)
 }
 
+// OpenCampaigns lists those that are not over and have a rule, by age.
+func (tx *Tx) OpenCampaigns(ctx context.Context) ([]campaigns.Campaign, error) {
+	return many(ctx, tx, "open campaigns", campaignColumns+` AND v.version = c.version
+		WHERE c.kind <> 'imported' AND c.status IN ('draft', 'scheduled', 'active', 'paused') ORDER BY c.id`, scanCampaign)
+}
+
 // CreateCampaign keeps a new campaign as version 1, with a salt of its own.
 func (tx *Tx) CreateCampaign(ctx context.Context, c *campaigns.Campaign) error {
 	c.ID, c.Version, c.CreatedAt, c.ChangedAt = campaigns.NewID(tx.Now), 1, tx.Now, tx.Now

@@ -148,6 +148,7 @@ func constraints() map[string]string {
 		"attributes_pkey":   "an attribute of this name exists already",
 		"channels_pkey":     "a channel of this id exists already",
 		"runs_occurrence":   "this occurrence has run already",
+		"segments_name":     "a segment of this name exists already",
 		"attributes_column": "an attribute of this name exists already",
 	}
 }

@@ -89,3 +89,18 @@ func TestRulesSeeWhatTheStoreKeeps(t *testing.T) {
 		}
 	}
 }
+
+func TestACouponLapsesAsTheDaysOfAForecastPass(t *testing.T) {
+	now := time.Date(2026, 11, 21, 10, 0, 0, 0, time.UTC)
+	coupon := func(state string, expires any) rules.Record {
+		return rules.Record{"state": state, "expires_at": expires}
+	}
+	record := rules.Record{"coupons": []rules.Record{coupon("open", now.AddDate(0, 0, 1)), coupon("used", now), coupon("open", nil)}}
+	for day, want := range []string{"open", "lapsed", "lapsed"} {
+		audience.Lapse(record, now.AddDate(0, 0, day))
+		coupons := record["coupons"].([]rules.Record)
+		if coupons[0]["state"] != want || coupons[1]["state"] != "used" || coupons[2]["state"] != "open" {
+			t.Errorf("after %d days: %v", day, coupons)
+		}
+	}
+}

@@ -3,6 +3,7 @@ package audience
 import (
 	"context"
 	"slices"
+	"time"
 
 	"beckon/campaigns/store"
 	"beckon/engine/rules"
@@ -63,28 +64,50 @@ func Count(ctx context.Context, tx *store.Tx, rule *rules.Rule, at rules.Instant
 // called after every span with the number of customers looked at so far.
 func EachMatch(ctx context.Context, tx *store.Tx, rule *rules.Rule, also Needs, at rules.Instant,
 	each func(no int64, record rules.Record) error, progress func(scanned int64) error) error {
+	return All(ctx, tx, also.With(rule.Columns(), rule.Histories()), at, func(no int64, record rules.Record) error {
+		if !rule.Matches(record, at) {
+			return nil
+		}
+		return each(no, record)
+	}, progress)
+}
+
+// All gives the records of all customers in order of no; progress, unless it is nil, is called after every span with the
+// number of customers looked at so far.
+func All(ctx context.Context, tx *store.Tx, needs Needs, at rules.Instant,
+	each func(no int64, record rules.Record) error, progress func(scanned int64) error) error {
 	end, _, err := tx.CustomerSpan(ctx)
 	if err != nil {
 		return err
 	}
-	needs := also.With(rule.Columns(), rule.Histories())
 	scanned := int64(0)
 	for from := int64(0); from < end; from += SpanSize {
 		err := Each(ctx, tx, store.Span{From: from, To: from + SpanSize}, needs, at, func(no int64, record rules.Record) error {
 			scanned++
-			if !rule.Matches(record, at) {
-				return nil
-			}
 			return each(no, record)
 		})
 		if err != nil {
 			return err
+		}
+		if progress == nil {
+			continue
 		}
 		if err := progress(scanned); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// Lapse moves a record on to a later time: the state of a coupon is the one thing in it that the store works out from the
+// evaluation's instant.
+func Lapse(record rules.Record, now time.Time) {
+	coupons, _ := record["coupons"].([]rules.Record)
+	for _, coupon := range coupons {
+		if expires, ends := coupon["expires_at"].(time.Time); ends && coupon["state"] == "open" && !expires.After(now) {
+			coupon["state"] = "lapsed"
+		}
+	}
 }
 
 func histories(ctx context.Context, tx *store.Tx, span store.Span, name string, at rules.Instant) (map[int64][]rules.Record, error) {

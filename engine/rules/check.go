@@ -12,9 +12,11 @@ import (
 // sees all of them; the broken shape keeps one mistake from being reported twice.
 type checker struct {
 	*scope
-	source   *parsed
+	source *parsed
+	*expansions
 	problems []problem
 	visits   int
+	deepest  int       // of closures, with those of what is used
 	operator ast.Node  // the node whose operands are being brought to one type
 	elements []shape   // of the closures around the node
 	bound    []binding // the lets around the node
@@ -32,9 +34,10 @@ type binding struct {
 // tooLarge stops the walk: what is still to come has no use for a rule that is refused for its size.
 type tooLarge struct{}
 
-// check types a parsed rule. want says what the whole must be: Bool for a rule, 0 for any scalar.
-func check(s *scope, p *parsed, want Type) (*node, *checker, Errors) {
-	c := &checker{scope: s, source: p, names: map[string]bool{}, columns: map[string]bool{}, history: map[string]bool{}}
+// check types a parsed rule. want says what the whole must be: Bool for a rule, 0 for any scalar; path is the name under
+// which the rule itself is used, if it has one.
+func check(s *scope, p *parsed, want Type, path []string) (*node, *checker, Errors) {
+	c := &checker{scope: s, source: p, expansions: newExpansions(path), names: map[string]bool{}, columns: map[string]bool{}, history: map[string]bool{}}
 	tree := c.whole(want)
 	if len(c.problems) == 0 {
 		return tree, c, nil
@@ -89,7 +92,10 @@ func (c *checker) fail(at ast.Node, message, hint string) *node {
 }
 
 func (c *checker) failAt(from, to int, message, hint string) *node {
-	found := problem{from: from, to: to, message: message, hint: hint}
+	return c.report(problem{from: from, to: to, message: message, hint: hint})
+}
+
+func (c *checker) report(found problem) *node {
 	if slices.Contains(c.problems, found) { // b in a < b < c is looked at twice
 		return brokenNode()
 	}
@@ -112,17 +118,31 @@ func (c *checker) piece(at ast.Node) string {
 func (c *checker) count() {
 	c.visits++
 	if c.visits > nodesMax {
-		c.problems = append(c.problems[:0], problem{
-			to:      len(c.source.source),
-			message: fmt.Sprintf("the rule has more than %d parts", nodesMax),
-			hint:    "say it in fewer conditions: city in [\"a\", \"b\"] stands for a row of ==",
-		})
-		panic(tooLarge{})
+		c.refuseSize()
 	}
 }
 
+// refuseSize ends the check of a rule that is too large, what it uses included.
+func (c *checker) refuseSize() {
+	c.problems = append(c.problems[:0], problem{
+		to:      len(c.source.source),
+		message: fmt.Sprintf("the rule has more than %d parts", nodesMax),
+		hint:    "say it in fewer conditions: city in [\"a\", \"b\"] stands for a row of ==",
+	})
+	panic(tooLarge{})
+}
+
+// node types a part of the tree, and keeps where it is written.
 func (c *checker) node(n ast.Node) *node {
 	c.count()
+	out := c.typed(n)
+	if out.written == nil {
+		out.written = n
+	}
+	return out
+}
+
+func (c *checker) typed(n ast.Node) *node {
 	switch n := n.(type) {
 	case *ast.NilNode:
 		return &node{op: opConstant, shape: shape{kind: null}}
@@ -196,6 +216,9 @@ func (c *checker) identifier(n *ast.IdentifierNode) *node {
 		c.use(n.Value, a.columns, a.lists)
 		return &node{op: opAttribute, name: n.Value, shape: scalar(a.kind), attribute: a}
 	}
+	if source, ok := c.computed[n.Value]; ok {
+		return c.computedValue(n, source)
+	}
 	if t, ok := c.lists[n.Value]; ok {
 		c.use(n.Value, nil, []string{t.name})
 		return &node{op: opHistory, name: n.Value, shape: shape{kind: list, elem: row, rows: t}}
@@ -229,6 +252,9 @@ func (c *checker) known() []string {
 	for name := range c.attributes {
 		names = append(names, name)
 	}
+	for name := range c.computed {
+		names = append(names, name)
+	}
 	for name := range c.lists {
 		names = append(names, name)
 	}
@@ -256,10 +282,12 @@ func (c *checker) let(n *ast.VariableDeclaratorNode) *node {
 
 func (c *checker) taken(name string) bool {
 	_, isAttribute := c.attributes[name]
+	_, isComputed := c.computed[name]
 	_, isList := c.lists[name]
 	_, isFunction := c.functions[name]
+	isFunction = isFunction || name == "segment"
 	isBound := slices.ContainsFunc(c.bound, func(b binding) bool { return b.name == name })
-	return isAttribute || isList || isFunction || isBound || strings.HasPrefix(name, "$")
+	return isAttribute || isComputed || isList || isFunction || isBound || strings.HasPrefix(name, "$")
 }
 
 func (c *checker) conditional(n *ast.ConditionalNode) *node {

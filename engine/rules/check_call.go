@@ -14,6 +14,9 @@ func (c *checker) call(n ast.Node, name string, args []ast.Node) *node {
 			return c.closure(n, known, args)
 		}
 	}
+	if name == "segment" && c.segments != nil {
+		return c.segment(n, args)
+	}
 	f, ok := c.functions[name]
 	if !ok {
 		for _, arg := range args { // mistakes in the arguments are worth knowing too
@@ -57,6 +60,9 @@ func (c *checker) unknownFunction(n ast.Node, name string) *node {
 		}
 		for _, l := range closures() {
 			known = append(known, l.name)
+		}
+		if c.segments != nil {
+			known = append(known, "segment")
 		}
 		hint = didYouMean(name, known)
 	}
@@ -143,6 +149,7 @@ func (c *checker) body(n ast.Node, element shape) *node {
 		return c.fail(n, "a condition is needed here", "")
 	}
 	c.elements = append(c.elements, element)
+	c.deepest = max(c.deepest, len(c.elements))
 	out := c.node(predicate.Node)
 	c.elements = c.elements[:len(c.elements)-1]
 	return out

@@ -70,7 +70,7 @@ func (c *checker) coerce(n *node, to shape) (*node, bool) {
 	case n.shape.kind == broken, to.kind == broken, n.shape == to:
 		return n, true
 	case isNil(n):
-		return &node{op: opConstant, shape: to}, true
+		return &node{op: opConstant, shape: to, written: n.written}, true
 	case n.shape.kind == null:
 		copied := *n
 		copied.shape = to
@@ -96,9 +96,9 @@ func (c *checker) coerce(n *node, to shape) (*node, bool) {
 
 func toNumber(n *node) *node {
 	if whole, ok := n.value.(int64); ok && n.op == opConstant {
-		return &node{op: opConstant, shape: scalar(Number), value: float64(whole), literal: n.literal}
+		return &node{op: opConstant, shape: scalar(Number), value: float64(whole), literal: n.literal, written: n.written}
 	}
-	return &node{op: opToNumber, shape: scalar(Number), args: []*node{n}, literal: n.literal}
+	return &node{op: opToNumber, shape: scalar(Number), args: []*node{n}, literal: n.literal, written: n.written}
 }
 
 // toMoney scales a literal to minor units. What is finer than one, or does not fit, is a mistake.

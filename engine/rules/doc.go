@@ -21,4 +21,7 @@
 //
 // Why numbers meet money as decimals: 199.9 as a number has no exact binary form, so a number is compared with money
 // by its shortest decimal form, which is what the marketer typed. A number and an int are compared by exact value.
+//
+// Why segments and computed attributes are trees, and no text put into text: they are typed by themselves, see no let and
+// no element of those who use them, and are checked once however often a rule names them.
 package rules

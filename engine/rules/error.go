@@ -69,6 +69,7 @@ const errorsMax = 10
 type problem struct {
 	from, to      int
 	message, hint string
+	inner         bool // of something that the rule uses: the message names it
 }
 
 // place turns a problem into an Error with line, column and piece.

@@ -3,6 +3,8 @@ package rules
 import (
 	"math/big"
 	"regexp"
+
+	"github.com/expr-lang/expr/ast"
 )
 
 // op is what a node of the checked tree does.
@@ -28,6 +30,8 @@ const (
 	opWall                // value: a wall, placed in the evaluation's zone
 	opClosure             // name: a closure, of args[0] and, where there is one, args[1]
 	opToNumber            // the int args[0] as a number
+	opSegment             // the rule args[0], written in parsed; true or false
+	opComputed            // the value args[0], written in parsed
 
 	// What normalise adds.
 	opTruth     // args[0] is a bool; missing is false
@@ -46,6 +50,8 @@ type node struct {
 	attribute *attribute
 	function  *function
 	pattern   *regexp.Regexp
+	written   ast.Node // where it stands in the text; nil for what normalise adds
+	parsed    *parsed  // of a segment or a computed attribute: the text of args[0]
 	literal   *big.Rat // exact value of what is written in digits alone, which may become money
 }
 

@@ -3,8 +3,13 @@ package rules
 // normalise rewrites a checked tree so that nothing is left to guess: a bool where one is needed is never missing, a
 // list that is walked is never absent, `in a..b` is two comparisons, and aggregates stand over plain lists.
 func normalise(n *node) *node {
-	if len(n.args) == 0 {
+	switch {
+	case len(n.args) == 0:
 		return n
+	case n.op == opSegment:
+		return truth(normalise(n.args[0]))
+	case n.op == opComputed:
+		return normalise(n.args[0])
 	}
 	out := *n
 	out.args = make([]*node, len(n.args))

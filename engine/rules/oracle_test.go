@@ -64,13 +64,7 @@ func (o *oracle) eval(n *node) any {
 	case opNot:
 		return o.eval(n.args[0]) != true
 	case opMinus:
-		switch x := o.eval(n.args[0]).(type) {
-		case *big.Int:
-			return fits(new(big.Int).Neg(x))
-		case float64:
-			return -x
-		}
-		return nil
+		return minus(o.eval(n.args[0]))
 	case opBinary:
 		return o.binary(n)
 	case opMatches:
@@ -98,6 +92,10 @@ func (o *oracle) eval(n *node) any {
 		return o.wall(int64(n.value.(wall)))
 	case opClosure:
 		return o.closure(n)
+	case opSegment:
+		return o.eval(n.args[0]) == true
+	case opComputed:
+		return o.eval(n.args[0])
 	case opToNumber:
 		if x, ok := o.eval(n.args[0]).(*big.Int); ok {
 			return asFloat(x)
@@ -105,6 +103,16 @@ func (o *oracle) eval(n *node) any {
 		return nil
 	}
 	panic("the oracle does not know this node")
+}
+
+func minus(x any) any {
+	switch x := x.(type) {
+	case *big.Int:
+		return fits(new(big.Int).Neg(x))
+	case float64:
+		return -x
+	}
+	return nil
 }
 
 // plain turns a stored value or a constant into the oracle's.

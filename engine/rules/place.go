@@ -1,22 +1,38 @@
 package rules
 
 import (
+	"slices"
+
 	"github.com/expr-lang/expr/ast"
 	"github.com/expr-lang/expr/parser/lexer"
 )
 
 // stretch is where a node stands in the text, with the brackets that belong to it.
 func (p *parsed) stretch(n ast.Node) (from, to int) {
-	s := &stretcher{from: len(p.source), seen: map[ast.Node]bool{}}
+	s := &stretcher{parsed: p, from: len(p.source), seen: map[ast.Node]bool{}}
 	s.walk(n)
 	if s.from > s.to {
 		return 0, len(p.source)
 	}
-	return p.balance(s.from, s.to)
+	from, to = p.balance(s.from, s.to)
+	if choice, is := n.(*ast.ConditionalNode); is && !choice.Ternary {
+		from = p.before(from, "if")
+	}
+	return from, to
+}
+
+// before is where the token before a place begins if it is this one, else the place.
+func (p *parsed) before(place int, token string) int {
+	at := slices.IndexFunc(p.tokens, func(t lexer.Token) bool { return t.From >= place })
+	if at > 0 && p.tokens[at-1].Value == token {
+		return p.tokens[at-1].From
+	}
+	return place
 }
 
 // stretcher finds the first and last token of a node. A shared part, as b in a < b < c, is looked at once.
 type stretcher struct {
+	*parsed
 	from, to int
 	seen     map[ast.Node]bool
 }
@@ -37,6 +53,9 @@ func (s *stretcher) walk(n ast.Node) {
 		return
 	}
 	at := n.Location()
+	if _, is := n.(*ast.VariableDeclaratorNode); is { // its own place is that of its name
+		at.From = s.before(at.From, "let")
+	}
 	s.from, s.to = min(s.from, at.From), max(s.to, at.To)
 	for _, child := range children(n) {
 		s.walk(child)

@@ -16,12 +16,15 @@ type Rule struct {
 
 // expression is what a Rule and a Value share: source, checked tree, program, and what it reads.
 type expression struct {
+	scope     *scope
+	parsed    *parsed
 	source    string
 	checked   *node
 	program   *vm.Program
 	names     []string
 	columns   []string
 	histories []string
+	used      Definitions
 	idle      *sync.Pool // of *evaluation
 }
 
@@ -45,12 +48,12 @@ func CompileLine(s *Schema, source string) (*Rule, error) {
 }
 
 // build is the table of contents: parse, check, normalise, compile.
-func build(s *scope, source string, want Type) (expression, error) {
+func build(s *scope, source string, want Type, path ...string) (expression, error) {
 	parsed, bad := parse(source)
 	if bad != nil {
 		return expression{}, Errors{*bad}
 	}
-	tree, found, errs := check(s, parsed, want)
+	tree, found, errs := check(s, parsed, want, path)
 	if errs != nil {
 		return expression{}, errs
 	}
@@ -63,8 +66,8 @@ func build(s *scope, source string, want Type) (expression, error) {
 		return expression{}, Errors{place(parsed.source, problem{to: len(parsed.source), message: err.Error()})}
 	}
 	return expression{
-		source: source, checked: tree, program: program,
-		names: sorted(found.names), columns: sorted(found.columns), histories: sorted(found.history),
+		scope: s, parsed: parsed, source: source, checked: tree, program: program,
+		names: sorted(found.names), columns: sorted(found.columns), histories: sorted(found.history), used: found.used,
 		idle: &sync.Pool{New: func() any { return newEvaluation() }},
 	}, nil
 }
@@ -96,6 +99,11 @@ func (x *expression) Columns() []string { return slices.Clone(x.columns) }
 
 // Histories are the lists that a Record must have for the rule, sorted; points needs "lots".
 func (x *expression) Histories() []string { return slices.Clone(x.histories) }
+
+// Uses are the segments and computed attributes that the rule uses, those that these use included.
+func (x *expression) Uses() Definitions {
+	return Definitions{Segments: maps.Clone(x.used.Segments), Computed: maps.Clone(x.used.Computed)}
+}
 
 // Matches says whether the rule is true for a customer at an instant. It never fails.
 func (r *Rule) Matches(c Record, at Instant) bool {

@@ -25,6 +25,8 @@ type scope struct {
 	lists      map[string]*table
 	props      map[string]Type
 	functions  map[string]*function
+	segments   map[string]string // nil where segment("…") means nothing
+	computed   map[string]string
 }
 
 // table is a history: its rows' fields, and the field that says since when a row is seen.
@@ -48,7 +50,7 @@ type attribute struct {
 // own attributes. A custom attribute never hides a built-in one.
 func NewSchema(minorDigits int, custom []Attribute) *Schema {
 	digits := max(0, min(6, minorDigits))
-	customer := &scope{digits: digits, scale: pow10(digits), attributes: map[string]*attribute{}, lists: map[string]*table{}, props: map[string]Type{}, functions: functions()}
+	customer := &scope{digits: digits, scale: pow10(digits), attributes: map[string]*attribute{}, lists: map[string]*table{}, props: map[string]Type{}, functions: functions(), segments: map[string]string{}}
 	line := &scope{digits: digits, scale: customer.scale, attributes: map[string]*attribute{}, functions: map[string]*function{}}
 	custom = slices.Clone(custom)
 	slices.SortStableFunc(custom, func(a, b Attribute) int { return strings.Compare(a.Name, b.Name) })

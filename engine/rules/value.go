@@ -10,9 +10,7 @@ import (
 // concurrent use.
 type Value struct {
 	expression
-	kind   Type
-	digits int
-	scale  int64
+	kind Type
 }
 
 // CompileValue makes a value over a customer. The error is of type Errors.
@@ -21,7 +19,7 @@ func CompileValue(s *Schema, source string) (*Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Value{expression: e, kind: e.checked.shape.kind, digits: s.customer.digits, scale: s.customer.scale}, nil
+	return &Value{expression: e, kind: e.checked.shape.kind}, nil
 }
 
 // Type is the type of the value.
@@ -31,12 +29,17 @@ func (v *Value) Type() Type { return v.kind }
 // an amount in major units with all its decimals, a date as 2026-01-31, a time as 2026-01-31T10:00:00Z in UTC.
 func (v *Value) Text(c Record, at Instant) string {
 	answer, _ := v.evaluate(c, at)
-	switch x := answer.(type) {
+	return v.scope.text(answer, v.kind)
+}
+
+// text is the canonical text of a single value of a type, "" when it is missing.
+func (s *scope) text(value any, t Type) string {
+	switch x := value.(type) {
 	case bool:
 		return strconv.FormatBool(x)
 	case int64:
-		if v.kind == Money {
-			return new(big.Rat).SetFrac64(x, v.scale).FloatString(v.digits)
+		if t == Money {
+			return new(big.Rat).SetFrac64(x, s.scale).FloatString(s.digits)
 		}
 		return strconv.FormatInt(x, 10)
 	case float64:
