@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"beckon/campaigns"
 )
 
 // rowBytesMax is the most that one row of a file may have; a longer one is rejected.
@@ -25,13 +27,33 @@ func importBody(body io.Reader) (io.Reader, error) {
 		if err != nil {
 			return nil, fmt.Errorf("reading gzip: %w", err)
 		}
-		in = bufio.NewReaderSize(unpacked, 64<<10)
+		in = bufio.NewReaderSize(&ceiling{unpacked, importUnpackedMax}, 64<<10)
 		head, _ = in.Peek(3)
 	}
 	if bytes.Equal(head, []byte("\xef\xbb\xbf")) {
 		_, _ = in.Discard(3)
 	}
 	return in, nil
+}
+
+// importUnpackedMax is the most bytes that a packed file may unpack to: packed, thousands of times as much arrives in a
+// small upload.
+const importUnpackedMax = 100 << 30
+
+// ceiling reads up to so many bytes and then fails, where a plain limit would end the file as if it were whole.
+type ceiling struct {
+	from io.Reader
+	left int64
+}
+
+// Read reads from beneath.
+func (c *ceiling) Read(p []byte) (int, error) {
+	if c.left <= 0 {
+		return 0, campaigns.Invalid("file", "unpacks to more than %d GB: split it", int64(importUnpackedMax>>30))
+	}
+	n, err := c.from.Read(p[:min(int64(len(p)), c.left)])
+	c.left -= int64(n)
+	return n, err
 }
 
 // rowBuffer holds the part of a file that is being read: one row, and what was read ahead.

@@ -77,7 +77,7 @@ func TestACouponTakesItsPercentageOffOnceAndSaysSoAgain(t *testing.T) {
 	}
 	report, err := w.engine.Report(w.ctx, campaign)
 	w.must(err)
-	if report.Redemptions.Count != 1 || report.Redemptions.Discount != 10 {
+	if report.Redemptions.Count != 1 || report.Redemptions.Discount != "10.00" {
 		t.Errorf("redemptions %+v", report.Redemptions)
 	}
 }

@@ -101,8 +101,8 @@ type SampleRatio struct {
 
 // Redemptions counts coupons that were redeemed.
 type Redemptions struct {
-	Count    int64   `json:"count"`
-	Discount float64 `json:"discount"`
+	Count    int64  `json:"count"`
+	Discount string `json:"discount" doc:"money taken off, a decimal"`
 }
 
 const (
@@ -154,7 +154,7 @@ func (e *Engine) report(ctx context.Context, tx *store.Tx, id campaigns.ID) (*Re
 		return nil, err
 	}
 	n, discount, err := tx.CampaignRedemptions(ctx, id)
-	r.Redemptions = Redemptions{Count: n, Discount: float64(discount) / unit}
+	r.Redemptions = Redemptions{Count: n, Discount: campaigns.FormatMoney(discount, w.Digits())}
 	return r, err
 }
 

@@ -20,6 +20,18 @@ func (e *Engine) Unsubscribe(ctx context.Context, token string) (string, error) 
 		return "", err
 	}
 	return channel, e.store.Update(ctx, func(tx *store.Tx) error {
+		consents, err := tx.Consents(ctx, no)
+		if err != nil {
+			return err
+		}
+		for _, latest := range consents { // the latest first
+			if latest.Channel == channel && latest.Topic == "" {
+				if !latest.Granted {
+					return nil // withdrawn already: a link that is posted over and over leaves one line
+				}
+				break
+			}
+		}
 		return tx.AddConsent(ctx, no, campaigns.Consent{Channel: channel, Granted: false, At: tx.Now, Source: "unsubscribe link"})
 	})
 }

@@ -40,7 +40,7 @@ type demoCampaignRow struct {
 	Immature    int64        `json:"immature"`
 	Sent        int64        `json:"sent"`
 	Redeemed    int64        `json:"redeemed"`
-	Discount    float64      `json:"discount"`
+	Discount    string       `json:"discount"`
 	Revenue     float64      `json:"revenue"`
 	Window      string       `json:"window"`
 	Coupon      bool         `json:"coupon"`
