@@ -304,7 +304,7 @@ func TestTheTopLevelHoldsNothingElse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	fixed := []string{"cmd", "engine", "campaigns", "templates", "api", "go.mod", "go.sum", "README.md", "LICENSE", "CHANGELOG.md", "beckon-data"}
+	fixed := []string{"cmd", "engine", "campaigns", "templates", "api", "go.mod", "go.sum", "README.md", "LICENSE", "CHANGELOG.md", "beckon-data", "beckon"} // the last two are what README's commands make
 	for _, entry := range entries {
 		if !strings.HasPrefix(entry.Name(), ".") && !slices.Contains(fixed, entry.Name()) {
 			t.Errorf("%s does not belong at the top level", entry.Name())
