@@ -53,6 +53,9 @@ func TestARealExperimentGetsItsPublishedFigures(t *testing.T) {
 			t.Errorf("%s: primary %v", m.Name, m.Primary)
 		}
 	}
+	if note := report.Metrics[2].Note; note != "" {
+		t.Errorf("122 buyers among the held out are enough: %s", note)
+	}
 	visits, spend := report.Metrics[0].Lifts[0].Absolute, report.Metrics[2].Lifts[1]
 	within(t, "men's visits", visits.Value, 0.076590, 5e-7)
 	within(t, "their standard error", visits.SE, 0.003386, 5e-7)

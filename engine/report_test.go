@@ -148,6 +148,19 @@ func TestAGoalOfRedemptionSaysThatPurchasesAreCompared(t *testing.T) {
 	}
 }
 
+func TestMoneyOfFewBuyersCarriesAWordOfCaution(t *testing.T) {
+	w := newWorld(t, "2026-11-21T10:00:00+08:00")
+	w.customers(60, nil)
+	half := 0.5
+	c := w.campaign(func(d *campaigns.Definition) { d.Holdout = &half })
+	w.settle()
+	for _, m := range w.report(c.ID).Metrics {
+		if warned := strings.Contains(m.Note, "only 0 of those held out bought"); warned != (m.Name == "revenue") {
+			t.Errorf("%s says %q", m.Name, m.Note)
+		}
+	}
+}
+
 func TestAMetricIsNotNamedLikeOneThatEveryReportHas(t *testing.T) {
 	d := campaigns.Definition{Name: "Mine", Kind: campaigns.Once, Rule: "true", Holdout: new(float64), Metrics: []campaigns.Metric{{Name: "conversion", Of: "event:visit", Kind: "rate"}}}
 	d.Defaults()
