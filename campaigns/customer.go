@@ -104,23 +104,3 @@ func (c *Customer) Check() error {
 	}
 	return checks.Err()
 }
-
-// Prefers says whether a is the better of two profiles that share an address: the most recently active one.
-func (c *Customer) Prefers(other *Customer) bool {
-	a, b := c.ActiveAt(), other.ActiveAt()
-	if !a.Equal(b) {
-		return a.After(b)
-	}
-	return c.No > other.No
-}
-
-// ActiveAt is the last purchase, else the registration, else the last change of the profile.
-func (c *Customer) ActiveAt() time.Time {
-	switch {
-	case c.Figures.LastPurchaseAt != nil:
-		return *c.Figures.LastPurchaseAt
-	case c.RegisteredAt != nil:
-		return *c.RegisteredAt
-	}
-	return time.Time{}
-}

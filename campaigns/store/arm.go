@@ -93,17 +93,6 @@ func (tx *Tx) Enter(ctx context.Context, run *campaigns.Run, keys map[int64]stri
 	return in, err
 }
 
-// EnteredBetween lists which customers of a span of numbers have entered a campaign under a key.
-func (tx *Tx) EnteredBetween(ctx context.Context, campaign campaigns.ID, key string, from, to int64) (map[int64]bool, error) {
-	nos, err := many(ctx, tx, "entries", `SELECT no FROM campaign_entries WHERE no >= $1 AND no < $2 AND campaign_id = $3 AND key = $4`,
-		pgx.RowTo[int64], from, to, campaign, key)
-	in := make(map[int64]bool, len(nos))
-	for _, no := range nos {
-		in[no] = true
-	}
-	return in, err
-}
-
 // An EntryHistory is how often and when last a customer entered a campaign, and under which keys.
 type EntryHistory struct {
 	No   int64

@@ -51,12 +51,6 @@ func (tx *Tx) DueCampaigns(ctx context.Context, limit int) ([]campaigns.Campaign
 		WHERE c.next_run_at <= $1 AND c.status IN ('scheduled', 'active') ORDER BY c.next_run_at, c.id LIMIT $2`, scanCampaign, tx.Now, limit)
 }
 
-// ComingCampaigns lists those that will run, the soonest first.
-func (tx *Tx) ComingCampaigns(ctx context.Context, limit int) ([]campaigns.Campaign, error) {
-	return many(ctx, tx, "coming campaigns", campaignColumns+` AND v.version = c.version
-		WHERE c.next_run_at IS NOT NULL AND c.status IN ('scheduled', 'active') ORDER BY c.next_run_at, c.id LIMIT $1`, scanCampaign, limit)
-}
-
 // OpenCampaigns lists those that are not over and have a rule, by age.
 func (tx *Tx) OpenCampaigns(ctx context.Context) ([]campaigns.Campaign, error) {
 	return many(ctx, tx, "open campaigns", campaignColumns+` AND v.version = c.version

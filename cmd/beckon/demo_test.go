@@ -18,27 +18,33 @@ import (
 	"beckon/engine/shop"
 )
 
+// played is a demo whose days are over; its database ends with the test.
+func played(t *testing.T, d demoCommand) (*demoPlay, *demoTable) {
+	t.Helper()
+	ctx := context.Background()
+	play, err := d.newPlay(t.Logf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, err := d.open(ctx, play, t.TempDir())
+	if server != nil {
+		t.Cleanup(func() { server.Stop() })
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(play.store.Close)
+	table, err := play.all(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return play, table
+}
+
 func TestTheDemosReportsAgreeWithWhatItsShopKnows(t *testing.T) {
 	for seed := range uint64(3) {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
-			ctx := context.Background()
-			d := demoCommand{Seed: seed, Customers: 2000, Days: 20}
-			play, err := d.newPlay(t.Logf)
-			if err != nil {
-				t.Fatal(err)
-			}
-			server, err := d.open(ctx, play, t.TempDir())
-			if server != nil {
-				defer server.Stop()
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer play.store.Close()
-			table, err := play.all(ctx)
-			if err != nil {
-				t.Fatal(err)
-			}
+			play, table := played(t, demoCommand{Seed: seed, Customers: 2000, Days: 20})
 			for i, c := range play.campaigns {
 				checkGates(t, play, c, &table.Campaigns[i])
 				checkOutcomes(t, play, c)
@@ -53,24 +59,7 @@ func TestTheDemosReportsAgreeWithWhatItsShopKnows(t *testing.T) {
 }
 
 func TestADemoOverSeveralQuartersKeepsEachCustomersWindowOfEach(t *testing.T) {
-	ctx := context.Background()
-	d := demoCommand{Seed: 2, Customers: 250, Days: 130}
-	play, err := d.newPlay(t.Logf)
-	if err != nil {
-		t.Fatal(err)
-	}
-	server, err := d.open(ctx, play, t.TempDir())
-	if server != nil {
-		defer server.Stop()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer play.store.Close()
-	table, err := play.all(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
+	play, table := played(t, demoCommand{Seed: 2, Customers: 250, Days: 130})
 	for i, c := range play.campaigns {
 		checkOutcomes(t, play, c)
 		if row := &table.Campaigns[i]; row.Unreachable <= 0 || row.Audience != row.Unreachable+row.HeldOut+row.SentTo {

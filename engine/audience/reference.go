@@ -48,30 +48,6 @@ func Each(ctx context.Context, tx *store.Tx, span store.Span, needs Needs, at ru
 	})
 }
 
-// Count is how many customers match a rule, and how many there are.
-func Count(ctx context.Context, tx *store.Tx, rule *rules.Rule, at rules.Instant) (matching, total int64, err error) {
-	err = EachMatch(ctx, tx, rule, Needs{}, at, func(int64, rules.Record) error {
-		matching++
-		return nil
-	}, func(scanned int64) error {
-		total = scanned
-		return nil
-	})
-	return matching, total, err
-}
-
-// EachMatch gives the records of all customers who match a rule, in order of no, with what else is needed; progress is
-// called after every span with the number of customers looked at so far.
-func EachMatch(ctx context.Context, tx *store.Tx, rule *rules.Rule, also Needs, at rules.Instant,
-	each func(no int64, record rules.Record) error, progress func(scanned int64) error) error {
-	return All(ctx, tx, also.With(rule.Columns(), rule.Histories()), at, func(no int64, record rules.Record) error {
-		if !rule.Matches(record, at) {
-			return nil
-		}
-		return each(no, record)
-	}, progress)
-}
-
 // All gives the records of all customers in order of no; progress, unless it is nil, is called after every span with the
 // number of customers looked at so far.
 func All(ctx context.Context, tx *store.Tx, needs Needs, at rules.Instant,

@@ -13,8 +13,6 @@ import (
 	"cmp"
 	"math/bits"
 	"slices"
-
-	"beckon/campaigns"
 )
 
 // Kind is what an effect does to the price.
@@ -35,28 +33,6 @@ type Effect struct {
 	PercentHundredths int64 // of percent_off, 1 to 10000: 12.5 % is 1250
 	AmountMinor       int64 // of amount_off, above zero
 	MaxMinor          int64 // the most that is taken off; 0: no limit
-}
-
-// Check names what is wrong with an effect: a campaigns.Error over effect.kind, effect.percent, effect.amount, effect.max.
-func (e Effect) Check() error {
-	var problems []campaigns.Problem
-	check := func(ok bool, field, message string) {
-		if !ok {
-			problems = append(problems, campaigns.Problem{Field: "effect." + field, Message: message})
-		}
-	}
-	switch e.Kind {
-	case PercentOff:
-		check(e.PercentHundredths >= 1 && e.PercentHundredths <= whole, "percent", "a percentage lies between 0.01 and 100")
-		check(e.AmountMinor == 0, "amount", "percent_off has no amount")
-	case AmountOff:
-		check(e.AmountMinor > 0, "amount", "an amount is above zero")
-		check(e.PercentHundredths == 0, "percent", "amount_off has no percentage")
-	default:
-		check(false, "kind", "use percent_off or amount_off")
-	}
-	check(e.MaxMinor >= 0, "max", "the most that is taken off is not negative")
-	return campaigns.InvalidAll(problems)
 }
 
 // Discount is what the effect takes off an order of which left minor units are still to be paid. A percentage is taken of

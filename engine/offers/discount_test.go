@@ -1,13 +1,10 @@
 package offers
 
 import (
-	"errors"
 	"math"
 	"math/big"
 	"slices"
 	"testing"
-
-	"beckon/campaigns"
 
 	"pgregory.net/rapid"
 )
@@ -195,31 +192,4 @@ func TestADiscountNeverGoesBelowZeroOrAboveWhatIsLeft(t *testing.T) {
 			t.Fatalf("%d off %d", got, left)
 		}
 	})
-}
-
-func TestAnEffectIsCheckedByField(t *testing.T) {
-	cases := map[string]struct {
-		effect Effect
-		field  string
-	}{
-		"ten percent":            {Effect{Kind: PercentOff, PercentHundredths: 1000, MaxMinor: 500}, ""},
-		"five off":               {Effect{Kind: AmountOff, AmountMinor: 500}, ""},
-		"no kind":                {Effect{}, "effect.kind"},
-		"no percentage":          {Effect{Kind: PercentOff}, "effect.percent"},
-		"more than all":          {Effect{Kind: PercentOff, PercentHundredths: whole + 1}, "effect.percent"},
-		"percent and amount":     {Effect{Kind: PercentOff, PercentHundredths: 1, AmountMinor: 1}, "effect.amount"},
-		"no amount":              {Effect{Kind: AmountOff}, "effect.amount"},
-		"a negative amount":      {Effect{Kind: AmountOff, AmountMinor: -1}, "effect.amount"},
-		"amount and percent":     {Effect{Kind: AmountOff, AmountMinor: 1, PercentHundredths: 1}, "effect.percent"},
-		"a negative most at all": {Effect{Kind: AmountOff, AmountMinor: 1, MaxMinor: -1}, "effect.max"},
-	}
-	for name, c := range cases {
-		t.Run(name, func(t *testing.T) {
-			err := c.effect.Check()
-			var e *campaigns.Error
-			if c.field == "" && err != nil || c.field != "" && (!errors.As(err, &e) || e.Problems[0].Field != c.field) {
-				t.Errorf("%v, want a problem with %q", err, c.field)
-			}
-		})
-	}
 }
