@@ -22,10 +22,9 @@ func MakeDate(year int, month time.Month, day int) Date {
 
 // DateOf is the day that the calendar shows in zone at t.
 func DateOf(t time.Time, zone *time.Location) Date {
-	_, offset := t.In(zone).Zone()
 	days := floorDiv(t.Unix(), secondsPerDay)
 	rest := t.Unix() - days*secondsPerDay
-	days += floorDiv(rest+int64(offset), secondsPerDay)
+	days += floorDiv(rest+offsetAt(t.Unix(), zone), secondsPerDay)
 	return Date(max(math.MinInt32, min(math.MaxInt32, days)))
 }
 

@@ -20,9 +20,11 @@ func (i Instant) normal() Instant {
 	if i.Zone == nil {
 		i.Zone = time.UTC
 	}
-	second := max(firstSecond, min(lastSecond, i.Now.Unix()))
-	return Instant{Now: time.Unix(second, 0).In(i.Zone), Zone: i.Zone}
+	now := max(firstSecond, min(lastSecond, i.Now.Unix()))
+	return Instant{Now: second(now).In(i.Zone), Zone: i.Zone}
 }
+
+func second(unix int64) time.Time { return time.Unix(unix, 0) }
 
 // wall is a date and time of day as a clock on the wall shows them: seconds since 1970-01-01T00:00 on that clock.
 type wall int64
@@ -41,12 +43,6 @@ func (w wall) in(zone *time.Location) time.Time {
 	}
 	start, _ := time.Unix(late, 0).In(zone).ZoneBounds()
 	return start
-}
-
-// offsetAt is how far the clocks of zone are ahead of UTC, in seconds.
-func offsetAt(unix int64, zone *time.Location) int64 {
-	_, offset := time.Unix(unix, 0).In(zone).Zone()
-	return int64(offset)
 }
 
 // parseWall reads 2026-01-31T10:00 or 2026-01-31T10:00:00.

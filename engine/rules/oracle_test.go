@@ -155,10 +155,24 @@ func (o *oracle) day(x any) any {
 	case Date:
 		return x
 	case time.Time:
-		year, month, day := x.In(o.zone).Date()
+		year, month, day := o.clock(x).Date()
 		return Date(time.Date(year, month, day, 0, 0, 0, 0, time.UTC).Unix() / 86400)
 	}
 	return nil
+}
+
+// clock is a time as the zone's clocks show it, which change from 1800 to 2499 only.
+func (o *oracle) clock(t time.Time) time.Time {
+	from, to := time.Date(1800, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2500, 1, 1, 0, 0, 0, 0, time.UTC)
+	edge := t
+	if t.Before(from) {
+		edge = from
+	}
+	if t.After(to) {
+		edge = to
+	}
+	_, offset := edge.In(o.zone).Zone()
+	return t.In(time.FixedZone("", offset))
 }
 
 // midnight is a date in package time's calendar.
@@ -519,7 +533,7 @@ func (o *oracle) calendar(name string, d Date) any {
 // wall is the first instant at which the clock shows it or later, found by walking through the hours and the seconds.
 func (o *oracle) wall(w int64) time.Time {
 	shows := func(unix int64) int64 {
-		_, offset := time.Unix(unix, 0).In(o.zone).Zone()
+		_, offset := o.clock(time.Unix(unix, 0)).Zone()
 		return unix + int64(offset)
 	}
 	t := w - 30*3600

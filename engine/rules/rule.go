@@ -25,6 +25,7 @@ type expression struct {
 	columns   []string
 	histories []string
 	used      Definitions
+	condition bool       // a rule: the whole is true or false
 	idle      *sync.Pool // of *evaluation
 }
 
@@ -67,7 +68,7 @@ func build(s *scope, source string, want Type, path ...string) (expression, erro
 	}
 	return expression{
 		scope: s, parsed: parsed, source: source, checked: tree, program: program,
-		names: sorted(found.names), columns: sorted(found.columns), histories: sorted(found.history), used: found.used,
+		names: sorted(found.names), columns: sorted(found.columns), histories: sorted(found.history), used: found.used, condition: want == Bool,
 		idle: &sync.Pool{New: func() any { return newEvaluation() }},
 	}, nil
 }
