@@ -67,7 +67,7 @@ func (e *Engine) ForecastRule(ctx context.Context, source string, days int) ([]D
 	for i := range counts {
 		day := rules.Instant{Now: at.Now.In(at.Zone).AddDate(0, 0, i), Zone: at.Zone}
 		counts[i].Date = day.Now.Format(time.DateOnly)
-		q.Conditions = append(q.Conditions, audience.Condition{Rule: rule, At: day})
+		q.Conditions = append(q.Conditions, audience.Asked{Rule: rule, At: day})
 	}
 	if err := e.refuseForecast(ctx, days); err != nil {
 		return nil, err

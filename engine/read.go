@@ -51,9 +51,9 @@ func (e *Engine) CountRule(ctx context.Context, source string, asOf time.Time, z
 	if err != nil {
 		return nil, err
 	}
-	q := audience.Question{Conditions: []audience.Condition{{Rule: rule, At: at}}, Reach: true}
+	q := audience.Question{Conditions: []audience.Asked{{Rule: rule, At: at}}, Reach: true}
 	for _, part := range clauses {
-		q.Conditions = append(q.Conditions, audience.Condition{Rule: part, At: at})
+		q.Conditions = append(q.Conditions, audience.Asked{Rule: part, At: at})
 	}
 	found, err := e.finder.Find(ctx, e.store, q)
 	if err != nil {
@@ -106,7 +106,7 @@ func (e *Engine) Matching(ctx context.Context, source string, after int64, limit
 	if err != nil {
 		return nil, err
 	}
-	found, err := e.finder.Find(ctx, e.store, audience.Question{Conditions: []audience.Condition{{Rule: rule, At: at}}, Members: true})
+	found, err := e.finder.Find(ctx, e.store, audience.Question{Conditions: []audience.Asked{{Rule: rule, At: at}}, Members: true})
 	if err != nil {
 		return nil, err
 	}

@@ -142,7 +142,7 @@ func (e *Engine) selectRun(ctx context.Context, run *campaigns.Run) error {
 
 // members are the customers who match the run's rule; the lease is renewed and progress shown as they are found.
 func (e *Engine) members(ctx context.Context, run *campaigns.Run, p *plan) (*roaring64.Bitmap, error) {
-	q := audience.Question{Conditions: []audience.Condition{{Rule: p.rule, At: p.at}}, Members: true}
+	q := audience.Question{Conditions: []audience.Asked{{Rule: p.rule, At: p.at}}, Members: true}
 	q.Progress = func(scanned int64) error { return e.renewRun(ctx, run, scanned) }
 	found, err := e.finder.Find(ctx, e.store, q)
 	if err != nil {

@@ -18,8 +18,8 @@ const (
 	ByPushdown  = "pushdown"
 )
 
-// A Condition is a rule as of an instant.
-type Condition struct {
+// Asked is a rule as of an instant.
+type Asked struct {
 	Rule *rules.Rule
 	At   rules.Instant
 }
@@ -28,7 +28,7 @@ type Condition struct {
 // Progress, unless it is nil, is called now and then with the number of customers looked at so far; its error ends the
 // search.
 type Question struct {
-	Conditions []Condition
+	Conditions []Asked
 	Members    bool
 	Reach      bool
 	Progress   func(scanned int64) error
