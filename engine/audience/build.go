@@ -211,15 +211,15 @@ func (c *column) take(i int, from *column, j int, index *textIndex) {
 // settle ends building: a missing entry has a legal code, and validity goes where all entries that matter are present
 // (those of live; nil: all); the others then hold some value that is within the bounds.
 func (c *column) settle(live []uint64) {
-	if c.rows == 0 {
-		c.valid = nil
-		return
-	}
 	if c.kind == rules.Text {
 		if c.texts.size() == 0 {
 			c.texts.add(nil)
 		}
 		c.texts.fresh = 0
+	}
+	if c.rows == 0 {
+		c.valid = nil
+		return
 	}
 	filler, some := 0, false
 	for w, valid := range c.valid {

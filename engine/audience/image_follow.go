@@ -66,7 +66,8 @@ func (im *Image) catchUp(ctx context.Context, tx *store.Tx, needs Needs) error {
 		}
 		dropped = append(dropped, renamed...)
 	}
-	for _, name := range append(dropped, im.idle(began, l.wanted)...) {
+	dropped = append(dropped, im.idle(began, l.wanted)...)
+	for _, name := range dropped {
 		im.drop(name)
 	}
 	if len(l.changed) > 0 {
