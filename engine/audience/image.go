@@ -27,6 +27,7 @@ const (
 	attemptsMax  = 6                // how often one reader loads before it gives up
 	packsMax     = 32               // how many tables of chunks one catch-up packs
 	followNosMax = 50_000           // how many customers one statement of a catch-up names
+	twinFrom     = 1000             // how many changed customers are worth a second connection
 )
 
 // An Image holds customers and their histories in memory, as columns: those that were asked for, and no others. It is

@@ -10,7 +10,7 @@ import (
 
 // customers reads the columns of who was edited, and the figures of the others whose figures changed; who was edited and
 // is not there any more has gone.
-func (f *follower) customers(ctx context.Context) error {
+func (f *follower) customers(ctx context.Context, tx *store.Tx) error {
 	im := f.image
 	specs := im.heldSpecs()
 	figures := slices.DeleteFunc(slices.Clone(specs), func(s columnSpec) bool { return !store.IsFigure(s.name) })
@@ -24,13 +24,13 @@ func (f *follower) customers(ctx context.Context) error {
 		}
 	}
 	for nos := range slices.Chunk(counted, followNosMax) {
-		if err := f.copyCustomers(ctx, figures, nos, func(int64) {}); err != nil {
+		if err := f.copyCustomers(ctx, tx, figures, nos, func(int64) {}); err != nil {
 			return err
 		}
 	}
 	for nos := range slices.Chunk(edited, followNosMax) {
 		found := make(map[int64]bool, len(nos))
-		if err := f.copyCustomers(ctx, specs, nos, func(no int64) { found[no] = true }); err != nil {
+		if err := f.copyCustomers(ctx, tx, specs, nos, func(no int64) { found[no] = true }); err != nil {
 			return err
 		}
 		for _, no := range nos {
@@ -48,7 +48,7 @@ func (im *Image) isLive(no int64) bool {
 }
 
 // copyCustomers sets columns in place and replaces the lists of some customers.
-func (f *follower) copyCustomers(ctx context.Context, specs []columnSpec, nos []int64, found func(no int64)) error {
+func (f *follower) copyCustomers(ctx context.Context, tx *store.Tx, specs []columnSpec, nos []int64, found func(no int64)) error {
 	im := f.image
 	open := map[int64]*customerChunk{}
 	rows := newCustomerRows(specs, func(number int64) *customerChunk {
@@ -58,7 +58,7 @@ func (f *follower) copyCustomers(ctx context.Context, specs []columnSpec, nos []
 		}
 		return open[number]
 	})
-	if err := f.tx.CopyCustomers(ctx, rows.names(), store.Span{Nos: nos}, &tuples{row: rows.row}); err != nil {
+	if err := tx.CopyCustomers(ctx, rows.names(), store.Span{Nos: nos}, &tuples{row: rows.row}); err != nil {
 		return err
 	}
 	for number, of := range byChunk(nos) {
@@ -115,36 +115,51 @@ func byChunk(nos []int64) map[int64][]int {
 	return rows
 }
 
-// history replaces the rows of those whose rows changed, of those who came, and of those who went.
-func (f *follower) history(ctx context.Context, spec tableSpec) error {
+// candidates are, for each history, those whose rows may have to be replaced, as far as is known before the customers are
+// read: also those who may turn out to have come.
+func (f *follower) candidates() [][]int64 {
+	im := f.image
+	all := make([][]int64, len(f.histories))
+	for i, rows := range f.histories {
+		for _, c := range f.changed {
+			if live := im.isLive(c.No); live && c.History(rows.spec.name) || !live && c.Profile() || im.owed[c.No] {
+				all[i] = append(all[i], c.No)
+			}
+		}
+	}
+	return all
+}
+
+// copyOf reads the rows of some customers.
+func (r *historyRows) copyOf(ctx context.Context, tx *store.Tx, nos []int64) error {
+	for some := range slices.Chunk(nos, followNosMax) {
+		if err := tx.CopyHistory(ctx, r.spec.name, r.spec.names(), r.spec.strict, store.Span{Nos: some}, &tuples{row: r.row}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// replace puts the rows read in the place of those of whose rows changed, and of those who came; who went has none.
+func (f *follower) replace(rows *historyRows) {
 	im := f.image
 	var nos []int64
 	for _, c := range f.changed {
 		if im.chunks[c.No/chunkRows] == nil {
 			continue
 		}
-		if live := im.isLive(c.No); live && c.History(spec.name) || im.owed[c.No] || !live && c.Profile() {
+		if live := im.isLive(c.No); live && c.History(rows.spec.name) || im.owed[c.No] || !live && c.Profile() {
 			nos = append(nos, c.No)
 		}
 	}
-	for some := range slices.Chunk(nos, followNosMax) {
-		rows := newHistoryRows(spec)
-		there := slices.DeleteFunc(slices.Clone(some), func(no int64) bool { return !im.isLive(no) })
-		if len(there) > 0 {
-			if err := f.tx.CopyHistory(ctx, spec.name, spec.names(), spec.strict, store.Span{Nos: there}, &tuples{row: rows.row}); err != nil {
-				return err
-			}
+	for number, of := range byChunk(nos) {
+		s := rows.stages[number]
+		if s == nil {
+			s = rows.spec.stage()
 		}
-		for number, of := range byChunk(some) {
-			s := rows.stages[number]
-			if s == nil {
-				s = spec.stage()
-			}
-			im.chunks[number].lists[spec.name].replace(s, of)
-			f.touched[number] = true
-		}
+		im.chunks[number].lists[rows.spec.name].replace(s, of)
+		f.touched[number] = true
 	}
-	return nil
 }
 
 // pack rewrites what the changes have made loose: dictionaries of the chunks that were touched, and some tables.

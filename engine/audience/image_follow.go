@@ -2,6 +2,7 @@ package audience
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"time"
@@ -164,14 +165,15 @@ func (im *Image) compareNames(ctx context.Context, tx *store.Tx, mark string) ([
 // apply reads what is held of the customers who changed, and puts it in the place of what was. It may be done twice, and
 // where it ends half-way the next catch-up does it again.
 func (im *Image) apply(ctx context.Context, tx *store.Tx, changed []store.Changed) error {
-	f := &follower{image: im, tx: tx, changed: changed, touched: map[int64]bool{}}
-	if err := f.customers(ctx); err != nil {
+	f := &follower{image: im, changed: changed, touched: map[int64]bool{}}
+	for _, name := range slices.Sorted(maps.Keys(im.tables)) {
+		f.histories = append(f.histories, newHistoryRows(im.tables[name].spec))
+	}
+	if err := f.read(ctx, tx); err != nil {
 		return err
 	}
-	for _, name := range slices.Sorted(maps.Keys(im.tables)) {
-		if err := f.history(ctx, im.tables[name].spec); err != nil {
-			return err
-		}
+	for _, rows := range f.histories {
+		f.replace(rows)
 	}
 	f.pack()
 	clear(im.owed)
@@ -180,8 +182,38 @@ func (im *Image) apply(ctx context.Context, tx *store.Tx, changed []store.Change
 
 // A follower is one application of changes.
 type follower struct {
-	image   *Image
-	tx      *store.Tx
-	changed []store.Changed // in order of no
-	touched map[int64]bool  // chunks
+	image     *Image
+	changed   []store.Changed // in order of no
+	histories []*historyRows
+	touched   map[int64]bool // chunks
+}
+
+// read reads customers and, when there are many, histories beside them on a second connection.
+func (f *follower) read(ctx context.Context, tx *store.Tx) error {
+	wanted := f.candidates()
+	readHistories := func(tx *store.Tx) error {
+		for i, rows := range f.histories {
+			if err := rows.copyOf(ctx, tx, wanted[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if len(f.changed) >= twinFrom && len(f.histories) > 0 {
+		twin, end, err := tx.Twin(ctx)
+		if err != nil {
+			return err
+		}
+		defer end()
+		if twin != nil {
+			beside := make(chan error, 1)
+			go func() { beside <- readHistories(twin) }()
+			err := f.customers(ctx, tx)
+			return errors.Join(err, <-beside)
+		}
+	}
+	if err := f.customers(ctx, tx); err != nil {
+		return err
+	}
+	return readHistories(tx)
 }

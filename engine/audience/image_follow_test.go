@@ -131,7 +131,10 @@ func TestTheFollowedImageIsTheOneLoadedAnew(t *testing.T) {
 		needs := everything()
 		needs.Fields["events"] = append(needs.Fields["events"], registerProps(t, w)...)
 		c := &changer{w: w, t: rt, tb: t}
-		w.update(t, func(tx *store.Tx) error { _, err := tx.EnsureCustomers(context.Background(), []string{"c1", "c2", "c3"}); return err })
+		w.update(t, func(tx *store.Tx) error {
+			_, err := tx.EnsureCustomers(context.Background(), []string{"c1", "c2", "c3"})
+			return err
+		})
 		im := w.image()
 		for range rapid.IntRange(1, 4).Draw(rt, "catch-ups") {
 			for range rapid.IntRange(0, 12).Draw(rt, "changes") {
@@ -342,7 +345,9 @@ func TestAnAttributeThatIsMadeAgainIsAnother(t *testing.T) {
 	manyCustomers(t, w, 5, 1)
 	needs := Needs{Columns: []string{"shade"}}
 	make := func(kind, value string) {
-		w.update(t, func(tx *store.Tx) error { return tx.CreateAttribute(context.Background(), &campaigns.Attribute{Name: "shade", Type: kind}) })
+		w.update(t, func(tx *store.Tx) error {
+			return tx.CreateAttribute(context.Background(), &campaigns.Attribute{Name: "shade", Type: kind})
+		})
 		w.exec(t, fmt.Sprintf(`UPDATE customers SET %s = '%s'`, attributeColumn(t, w), value))
 	}
 	make("text", "red")
