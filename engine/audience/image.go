@@ -223,10 +223,9 @@ func (im *Image) move(ctx context.Context, s *store.Store, within time.Duration)
 	if err := im.gate.share(ctx); err != nil {
 		return err
 	}
-	position := im.position
-	im.gate.leave()
 	now := im.options.Clock()
-	im.mu.Lock()
+	im.mu.Lock() // while the gate is held: a load that is installed in between would move the position back
+	position := im.position
 	due := !position.IsZero() && (within == 0 || now.Sub(im.movedAt) >= within)
 	if due {
 		im.movedAt = now
@@ -235,6 +234,7 @@ func (im *Image) move(ctx context.Context, s *store.Store, within time.Duration)
 		position.Low = min(position.Low, im.floor)
 	}
 	im.mu.Unlock()
+	im.gate.leave()
 	if !due {
 		return nil
 	}
