@@ -36,6 +36,8 @@ type Image struct {
 	options ImageOptions
 	gate    gate
 	loading chan struct{} // one load at a time, so that what two ask for at once is loaded once
+	closed  chan struct{}
+	closing sync.Once
 
 	// Changed alone, read together.
 	chunks   map[int64]*chunk
@@ -96,7 +98,7 @@ func NewImage(options ImageOptions) *Image {
 	if options.Log == nil {
 		options.Log = slog.New(slog.DiscardHandler)
 	}
-	im := &Image{options: options, gate: newGate(), loading: make(chan struct{}, 1)}
+	im := &Image{options: options, gate: newGate(), loading: make(chan struct{}, 1), closed: make(chan struct{})}
 	im.loading <- struct{}{}
 	im.reset()
 	return im
@@ -130,8 +132,13 @@ func (im *Image) Keep(ctx context.Context, s *store.Store) error {
 	return im.move(ctx, s, 0)
 }
 
-// Close empties the image and lets the store forget it.
+// Close ends a load, empties the image for good and lets the store forget it.
 func (im *Image) Close(ctx context.Context, s *store.Store) error {
+	im.closing.Do(func() { close(im.closed) })
+	if err := take(ctx, im.loading); err != nil {
+		return err
+	}
+	defer func() { im.loading <- struct{}{} }()
 	if err := im.gate.exclude(ctx); err != nil {
 		return err
 	}

@@ -415,3 +415,35 @@ func TestReadersThatAskAtOnceAllGetWhatTheyNeed(t *testing.T) {
 	needs := Needs{Columns: []string{"city", "tier", "tags"}, Fields: map[string][]string{"purchases": {"amount", "store"}}}
 	same(t, held(t, w, im, needs), held(t, w, w.image(), needs))
 }
+
+func TestALoadGoesOnWhenWhoAskedHasGone(t *testing.T) {
+	w := newWorkshop(t)
+	manyCustomers(t, w, 100, 1)
+	im := w.image()
+	lock, err := w.connect(t).Begin(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := lock.Exec(context.Background(), `LOCK TABLE customers`); err != nil {
+		t.Fatal(err)
+	}
+	impatient, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+	defer cancel()
+	err = im.Read(impatient, w.store, Needs{Columns: []string{"city"}}, func(*store.Tx, []*chunk) error { return nil })
+	if !errors.Is(err, context.DeadlineExceeded) || len(im.loading) != 0 {
+		t.Errorf("%v, and the load has ended", err)
+	}
+	commit(t, lock)
+	<-im.loading
+	if im.columns["city"] == nil {
+		t.Error("the load was given up")
+	}
+	im.loading <- struct{}{}
+	if err := im.Close(context.Background(), w.store); err != nil {
+		t.Fatal(err)
+	}
+	err = im.Read(context.Background(), w.store, Needs{Columns: []string{"city"}}, func(*store.Tx, []*chunk) error { return nil })
+	if err == nil {
+		t.Error("a closed image is read")
+	}
+}

@@ -29,12 +29,35 @@ type load struct {
 	rows      map[string]map[int64]*childTable
 }
 
-// load reads what of the needs is not held and installs it.
+// load reads what of the needs is not held and installs it. It goes on when who asked has gone: somebody who types asks
+// again at once, and would never see the end of it.
 func (im *Image) load(ctx context.Context, s *store.Store, needs Needs) error {
 	if err := take(ctx, im.loading); err != nil {
 		return err
 	}
-	defer func() { im.loading <- struct{}{} }()
+	going, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	ended := make(chan error, 1)
+	go func() {
+		defer func() { im.loading <- struct{}{} }()
+		defer cancel()
+		ended <- im.loadAlone(going, s, needs)
+	}()
+	go func() {
+		select {
+		case <-im.closed:
+			cancel()
+		case <-going.Done():
+		}
+	}()
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (im *Image) loadAlone(ctx context.Context, s *store.Store, needs Needs) error {
 	if err := im.register(ctx, s); err != nil {
 		return err
 	}
