@@ -161,8 +161,8 @@ func TestTheFollowedImageIsTheOneLoadedAnew(t *testing.T) {
 // manyCustomers makes customers c1 … with as many purchases each, by SQL.
 func manyCustomers(t testing.TB, w *workshop, customers, purchases int) {
 	t.Helper()
-	w.exec(t, `INSERT INTO customers (no, id, city, tier, birthday, registered_at, tags, sms_consent, tier_shortfall, changed_at)
-		SELECT n, 'c' || n, (ARRAY['Shanghai', 'Beijing', 'Chengdu', NULL])[n % 4 + 1], (ARRAY['gold', 'silver', NULL])[n % 3 + 1], DATE '1950-01-01' + n % 20000,
+	w.exec(t, `INSERT INTO customers (no, id, gender, language, timezone, email_consent, city, tier, birthday, registered_at, tags, sms_consent, tier_shortfall, changed_at)
+		SELECT n, 'c' || n, (ARRAY['f', 'm'])[n % 2 + 1], 'zh', 'Asia/Shanghai', true, (ARRAY['Shanghai', 'Beijing', 'Chengdu', NULL])[n % 4 + 1], (ARRAY['gold', 'silver', NULL])[n % 3 + 1], DATE '1950-01-01' + n % 20000,
 			timestamptz '2020-01-01' + n * interval '61 s', CASE WHEN n % 2 = 0 THEN ARRAY['a', 'b'] END, n % 2 = 0, n / 7.0, now() FROM generate_series(1, $1::int) n`, customers)
 	w.exec(t, `INSERT INTO customer_ids SELECT id, no FROM customers`)
 	w.exec(t, `SELECT setval('customer_nos', $1::bigint)`, customers)
