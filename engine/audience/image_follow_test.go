@@ -447,3 +447,54 @@ func TestALoadGoesOnWhenWhoAskedHasGone(t *testing.T) {
 		t.Error("a closed image is read")
 	}
 }
+
+func TestANodeThatIsTooFarBehindLoadsAnew(t *testing.T) {
+	w := newWorkshop(t)
+	manyCustomers(t, w, 10, 1)
+	var log strings.Builder
+	im := w.image(func(o *ImageOptions) { o.Log = slog.New(slog.NewTextHandler(&log, nil)) })
+	needs := Needs{Columns: []string{"city"}}
+	held(t, w, im, needs)
+	w.exec(t, `UPDATE customers SET city = 'moved'`)
+	w.exec(t, `INSERT INTO changes SELECT pg_current_xact_id(), 1 + n % 10, 1 FROM generate_series(0, $1::int) n`, changesMax)
+	if got := held(t, w, im, needs); got[3]["city"] != "moved" || strings.Count(log.String(), "loaded anew") != 1 {
+		t.Errorf("%v, log %s", got[3], log.String())
+	}
+}
+
+func TestManyChangesAreReadOnOneConnectionWhenNoneIsFree(t *testing.T) {
+	w := newWorkshop(t)
+	manyCustomers(t, w, 3000, 2)
+	narrow, err := store.Open(context.Background(), w.url, w.clock.Now, store.Options{Connections: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(narrow.Close)
+	w.store = narrow
+	im := w.image()
+	needs := Needs{Columns: []string{"city"}, Fields: map[string][]string{"purchases": {"amount"}}}
+	held(t, w, im, needs)
+	w.exec(t, `WITH c AS (UPDATE customers SET city = 'moved' RETURNING no), p AS (UPDATE purchases SET amount = 7)
+		INSERT INTO changes SELECT pg_current_xact_id(), no, k FROM c, unnest('{1,2}'::int[]) k`)
+	same(t, held(t, w, im, needs), held(t, w, w.image(), needs))
+}
+
+func TestReadersThatFindNothingNewReadBesideEachOther(t *testing.T) {
+	w := newWorkshop(t)
+	manyCustomers(t, w, 10, 1)
+	im := w.image()
+	needs := Needs{Columns: []string{"city"}}
+	held(t, w, im, needs)
+	err := im.Read(context.Background(), w.store, needs, func(*store.Tx, []*chunk) error {
+		second, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		ended := make(chan error)
+		go func() {
+			ended <- im.Read(second, w.store, needs, func(*store.Tx, []*chunk) error { return nil })
+		}()
+		return <-ended
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
