@@ -87,10 +87,16 @@ func (tx *Tx) QueueMessages(ctx context.Context, messages []campaigns.Message) e
 		return fmt.Errorf("queueing messages: %w", err)
 	}
 	due := make([]campaigns.Message, 0, len(messages))
+	var ghosts []int64
 	for _, m := range messages {
-		if !m.Ghost {
-			due = append(due, m)
+		if m.Ghost {
+			ghosts = append(ghosts, m.No)
+			continue
 		}
+		due = append(due, m)
+	}
+	if err := tx.noteChanges(ctx, changedMessages, ghosts...); err != nil { // the others are seen once they are sent
+		return err
 	}
 	_, err = tx.tx.CopyFrom(ctx, pgx.Identifier{"outbox"}, []string{"lane", "message_id", "channel_id", "run_id", "no", "due_at"},
 		pgx.CopyFromSlice(len(due), func(i int) ([]any, error) {

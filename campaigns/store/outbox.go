@@ -160,9 +160,10 @@ func (tx *Tx) LoseMessages(ctx context.Context) (int64, error) {
 	return tx.exec(ctx, "finding what a dead node was sending", `WITH lost AS (
 			DELETE FROM outbox o USING lanes l WHERE o.sending_at IS NOT NULL AND l.channel_id = o.channel_id AND l.lane = o.lane
 				AND (l.lease_until <= $1 OR l.owner IS DISTINCT FROM o.owner)
-			RETURNING o.message_id, o.no, o.attempts, o.sending_at)
-		UPDATE messages m SET status = 'unknown', finished_at = $1, attempts = lost.attempts, history = history || jsonb_build_array(
+			RETURNING o.message_id, o.no, o.attempts, o.sending_at),
+		unknown AS (UPDATE messages m SET status = 'unknown', finished_at = $1, attempts = lost.attempts, history = history || jsonb_build_array(
 			jsonb_build_object('at', lost.sending_at, 'status', 'sending'),
 			jsonb_build_object('at', $1::timestamptz, 'status', 'unknown', 'detail', 'the node that was sending it died before it recorded an answer'))
-		FROM lost WHERE m.id = lost.message_id AND m.no = lost.no AND m.status = 'queued'`, tx.Now)
+		FROM lost WHERE m.id = lost.message_id AND m.no = lost.no AND m.status = 'queued' RETURNING m.no)
+		INSERT INTO changes (xid, no, kind) SELECT pg_current_xact_id(), no, $2::smallint FROM unknown`, tx.Now, changedMessages)
 }

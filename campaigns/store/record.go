@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"encoding/json"
@@ -31,37 +32,60 @@ const (
 	asJSON              // map[string]any
 )
 
+// kindOf is the kind of a type that campaigns.Source or an attribute names.
+func kindOf(typeName string) kind {
+	switch typeName {
+	case "int", "money":
+		return asInt
+	case "number":
+		return asFloat
+	case "bool":
+		return asBool
+	case "date":
+		return asDate
+	case "time":
+		return asTime
+	case "text_list":
+		return asTexts
+	case campaigns.EventProperties:
+		return asJSON
+	}
+	return asText
+}
+
 // column is where a name that rules know is read from.
 type column struct {
 	sql  string
 	kind kind
 }
 
-// profileColumns are the names of a customer that are stored, besides registered attributes. c is customers, f figures.
+// profileColumns are the columns of a customer besides registered attributes: those described, and the hashes of the
+// addresses. c is customers, f figures.
 func profileColumns() map[string]column {
-	columns := map[string]column{
-		"birthday": {"c.birthday - DATE '1970-01-01'", asDate}, "tier_until": {"c.tier_until - DATE '1970-01-01'", asDate},
-		"tier_shortfall": {"c.tier_shortfall", asFloat}, "registered_at": {"c.registered_at", asTime},
-		"sms_consent": {"c.sms_consent", asBool}, "email_consent": {"c.email_consent", asBool}, "tags": {"c.tags", asTexts},
-		"email_hash": {"c.email_hash", asBytes}, "phone_hash": {"c.phone_hash", asBytes},
-		"has_email": {"c.email_hash IS NOT NULL", asBool}, "has_phone": {"c.phone_hash IS NOT NULL", asBool},
-		"purchase_count": {"coalesce(f.purchase_count, 0)::bigint", asInt}, "total_spend": {"coalesce(f.total_spend, 0)", asInt},
-		"lifetime_points":   {"coalesce(f.lifetime_points, 0)", asInt},
-		"first_purchase_at": {"f.first_purchase_at", asTime}, "last_purchase_at": {"f.last_purchase_at", asTime},
+	columns := map[string]column{"email_hash": {sql: "c.email_hash", kind: asBytes}, "phone_hash": {sql: "c.phone_hash", kind: asBytes}}
+	elsewhere := map[string]string{
+		"purchase_count": "coalesce(f.purchase_count, 0)::bigint", "total_spend": "coalesce(f.total_spend, 0)", "lifetime_points": "coalesce(f.lifetime_points, 0)",
+		"first_purchase_at": "f.first_purchase_at", "last_purchase_at": "f.last_purchase_at",
+		"has_email": "c.email_hash IS NOT NULL", "has_phone": "c.phone_hash IS NOT NULL",
 	}
-	for _, name := range []string{"id", "name", "gender", "city", "language", "timezone", "tier", "email", "phone"} {
-		columns[name] = column{"c." + name, asText}
+	for _, c := range campaigns.CustomerSource().Columns {
+		sql, is := elsewhere[c.Name]
+		if !is {
+			sql = "c." + c.Name
+		}
+		columns[c.Name] = column{sql: sql, kind: kindOf(c.Type)}
 	}
 	return columns
 }
 
-func attributeColumn(a campaigns.Attribute) column {
-	kinds := map[string]kind{"int": asInt, "money": asInt, "number": asFloat, "bool": asBool, "date": asDate, "time": asTime, "text_list": asTexts, "text": asText}
-	sql := "c." + a.Column
-	if a.Type == "date" {
-		sql += " - DATE '1970-01-01'"
+// knownColumns are all columns of customers, by name.
+func (tx *Tx) knownColumns(ctx context.Context) (map[string]column, error) {
+	known := profileColumns()
+	attributes, err := tx.customerAttributes(ctx)
+	for _, a := range attributes {
+		known[a.Name] = column{sql: "c." + a.Column, kind: kindOf(a.Type)}
 	}
-	return column{sql, kinds[a.Type]}
+	return known, err
 }
 
 // A Span is the customers that a read covers: From <= no < To, or exactly Nos when it is not nil.
@@ -80,15 +104,9 @@ func (s Span) where(alias string) (string, []any) {
 // EachCustomer gives the named columns of the customers of a span in order of no. values is reused: nil for missing, else
 // string, int64 (also money), float64, bool, int32 (days since 1970-01-01), time.Time, []string or []byte.
 func (tx *Tx) EachCustomer(ctx context.Context, span Span, names []string, each func(no int64, values []any) error) error {
-	known := profileColumns()
-	attributes, err := tx.Attributes(ctx)
+	known, err := tx.knownColumns(ctx)
 	if err != nil {
 		return err
-	}
-	for _, a := range attributes {
-		if !a.IsEventProperty() {
-			known[a.Name] = attributeColumn(a)
-		}
 	}
 	columns := make([]column, len(names))
 	figures := ""
@@ -106,57 +124,30 @@ func (tx *Tx) EachCustomer(ctx context.Context, span Span, names []string, each 
 	return tx.each(ctx, "customers", columns, " FROM customers c"+figures+" WHERE "+where+" ORDER BY c.no", "c.no", args, each)
 }
 
-// history is how one of a customer's lists is read: its fields, where from, and the order in (at, id).
-type history struct {
-	names   []string
-	columns []column
-	from    string
-	order   string
-}
-
-func histories() map[string]history {
-	at := column{"p.at", asTime}
-	return map[string]history{
-		"purchases": {[]string{"at", "order_id", "store", "amount"}, []column{at, {"p.order_id", asText}, {"p.store", asText}, {"p.amount - p.refunded", asInt}},
-			"purchases p", "p.at, p.order_id"},
-		"items": {[]string{"at", "sku", "brand", "category", "qty", "amount"},
-			[]column{at, {"l.sku", asText}, {"l.brand", asText}, {"l.category", asText}, {"l.qty::bigint", asInt}, {"l.amount", asInt}},
-			"purchases p CROSS JOIN LATERAL unnest(coalesce(p.net_lines, p.lines)) WITH ORDINALITY AS l(sku, brand, category, qty, amount, line)", "p.at, p.order_id, l.line"},
-		"lots": {[]string{"earned_on", "active_from", "last_valid_on", "points", "remaining"},
-			[]column{{"p.earned_on - DATE '1970-01-01'", asDate}, {"p.active_from - DATE '1970-01-01'", asDate}, {"p.last_valid_on - DATE '1970-01-01'", asDate},
-				{"p.points", asInt}, {"p.remaining", asInt}}, "lots p", "p.earned_on, p.lot_id"},
-		"events": {[]string{"at", "name", "props"}, []column{at, {"p.name", asText}, {"p.props::text", asJSON}}, "events p", "p.at, p.event_id"},
-		"messages": {[]string{"campaign", "channel", "sent_at", "ghost"},
-			[]column{{"v.definition->>'name'", asText}, {"p.channel", asText}, {"p.finished_at", asTime}, {"p.ghost", asBool}},
-			"messages p JOIN campaign_versions v ON v.campaign_id = p.campaign_id AND v.version = p.version AND p.status IN ('sent', 'delivered', 'bounced', 'unknown', 'ghost')",
-			"p.finished_at, p.id"},
-		"redemptions": {[]string{"at", "offer", "campaign", "discount"},
-			[]column{at, {"r.definition->>'name'", asText}, {"v.definition->>'name'", asText}, {"p.discount", asInt}},
-			`redemption_offers p JOIN offers o ON o.id = p.offer_id JOIN offer_revisions r ON r.offer_id = o.id AND r.revision = o.revision AND p.reversed_at IS NULL
-			LEFT JOIN campaigns k ON k.id = p.campaign_id LEFT JOIN campaign_versions v ON v.campaign_id = k.id AND v.version = k.version`, "p.at, p.order_id"},
-		"coupons": {[]string{"offer", "campaign", "issued_at", "expires_at", "used_at", "state"},
-			[]column{{"r.definition->>'name'", asText}, {"v.definition->>'name'", asText}, {"p.issued_at", asTime}, {"p.expires_at", asTime}, {"p.used_at", asTime},
-				{"CASE WHEN p.uses >= p.uses_max THEN 'used' WHEN p.expires_at <= $3 THEN 'lapsed' ELSE 'open' END", asText}},
-			`coupons p JOIN offer_revisions r ON r.offer_id = p.offer_id AND r.revision = p.offer_revision
-			LEFT JOIN campaigns k ON k.id = p.campaign_id LEFT JOIN campaign_versions v ON v.campaign_id = k.id AND v.version = k.version`, "p.issued_at, p.code"},
-	}
-}
-
-// HistoryFields are the names of a history's fields, in the order in which EachRow gives them.
-func HistoryFields(name string) []string { return histories()[name].names }
-
 // EachRow gives the rows of a history of the customers of a span, in order of no and then (at, id), with values as in
-// EachCustomer; properties of events come as map[string]any. at is the evaluation's instant.
+// EachCustomer; properties of events come as map[string]any, numbers in them as json.Number. at is the evaluation's instant.
 func (tx *Tx) EachRow(ctx context.Context, span Span, name string, at time.Time, each func(no int64, values []any) error) error {
-	h, ok := histories()[name]
+	source, ok := campaigns.HistorySource(name)
 	if !ok {
 		return fmt.Errorf("reading histories: there is no history %q", name)
 	}
+	h := histories()[name]
 	where, args := span.where("p")
-	if slices.ContainsFunc(h.columns, func(c column) bool { return strings.Contains(c.sql, "$3") }) {
-		args = append(args, at)
+	var columns []column
+	for _, c := range source.Visible() {
+		columns = append(columns, column{sql: h.sql(c.Name), kind: kindOf(c.Type)})
+		if c.Derived {
+			args = append(args, at.Truncate(time.Second))
+		}
 	}
-	return tx.each(ctx, name, h.columns, " FROM "+h.from+" WHERE "+where+" ORDER BY p.no, "+h.order, "p.no", args, each)
+	order := make([]string, len(h.order))
+	for i, key := range h.order {
+		order[i] = key.sql
+		if key.text {
+			order[i] += ` COLLATE "C"`
+		}
+	}
+	return tx.each(ctx, name, columns, " FROM "+h.from+" WHERE "+where+" ORDER BY p.no, "+strings.Join(order, ", "), "p.no", args, each)
 }
 
 func (tx *Tx) each(ctx context.Context, what string, columns []column, rest, key string, args []any, each func(no int64, values []any) error) error {
@@ -205,15 +196,24 @@ func decode(types *pgtype.Map, k kind, raw []byte) (any, error) {
 	case asBool:
 		return raw[0] != 0, nil
 	case asDate:
-		return int32(binary.BigEndian.Uint32(raw)), nil
+		days := int32(binary.BigEndian.Uint32(raw))
+		if days == math.MaxInt32 || days == math.MinInt32 {
+			return nil, nil // infinity
+		}
+		return days + daysTo2000, nil
 	case asTime:
 		micros := int64(binary.BigEndian.Uint64(raw))
+		if micros == math.MaxInt64 || micros == math.MinInt64 {
+			return nil, nil // infinity
+		}
 		return time.UnixMicro(micros + microsTo2000).UTC(), nil
 	case asBytes:
 		return slices.Clone(raw), nil
 	case asJSON:
 		var props map[string]any
-		err := json.Unmarshal(raw, &props)
+		decoder := json.NewDecoder(bytes.NewReader(raw))
+		decoder.UseNumber() // a number may be larger than any float64
+		err := decoder.Decode(&props)
 		return props, err
 	}
 	var texts []string
@@ -221,8 +221,11 @@ func decode(types *pgtype.Map, k kind, raw []byte) (any, error) {
 	return texts, err
 }
 
-// microsTo2000 is the start of PostgreSQL's clock on the Unix clock.
-const microsTo2000 = 946684800 * 1_000_000
+// microsTo2000 and daysTo2000 are the start of PostgreSQL's clock and calendar on the Unix clock and from 1970-01-01.
+const (
+	microsTo2000 = 946684800 * 1_000_000
+	daysTo2000   = 10957
+)
 
 // CustomerSpan is the range of numbers in use: 1 <= no < the end given, and about how many customers there are.
 func (tx *Tx) CustomerSpan(ctx context.Context) (end, customers int64, err error) {

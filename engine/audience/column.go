@@ -43,6 +43,8 @@ type column struct {
 	c16   []uint16
 	c32   []uint32
 	texts *dictionary
+
+	rows int // how many entries there are
 }
 
 // A dictionary has the texts of a column of one chunk. A text may occur twice after a change: what is asked about texts
@@ -50,6 +52,7 @@ type column struct {
 type dictionary struct {
 	bytes []byte
 	ends  []uint32 // text i is bytes[ends[i-1]:ends[i]]
+	fresh int      // how many were added since it was built
 }
 
 // A childTable has the rows of a history, or the elements of a text list, of the customers of a chunk, those of one
@@ -62,6 +65,8 @@ type childTable struct {
 	patched    []uint64           // nil: none
 	present    []uint64           // of a text list: bit i: the list is not missing; nil when none is missing
 	columns    map[string]*column // rows entries each; a text list has one, named ""
+	garbage    int                // how many rows belong to nobody any more
+	loose      int                // how many bits of patched are set
 }
 
 func (d *dictionary) size() int { return len(d.ends) }

@@ -6,4 +6,15 @@
 //
 // Why spans: a record with its histories lives only while its span is looked at, so that memory does not grow with the
 // number of customers.
+//
+// The image holds what rules use of customers and their histories as columns in memory. It goes through three stages, some
+// files each: build (columns, texts and child tables that are set, widened, sorted and packed), load (PostgreSQL's binary
+// COPY taken apart, value by value, straight into them) and image (what is held, who reads, how changes are followed).
+//
+// Why the image follows a table of changes: a catch-up reads, in the snapshot of the reader, the notes of the transactions
+// that were not visible at the image's position, and then what is held of those customers. What is read twice is put in
+// its place twice, so that nothing depends on the order in which writers commit.
+//
+// Why a load needs no lock: it has a position of its own. When it is installed the image's position becomes what both have
+// seen, and the next catch-up applies what lies between.
 package audience

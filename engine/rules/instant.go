@@ -15,6 +15,9 @@ const (
 	lastSecond  = 9_200_000_000_000 // the year 293505
 )
 
+// InRange says whether a time, in seconds of the Unix clock, is one that rules know; others are missing.
+func InRange(second int64) bool { return second >= firstSecond && second <= lastSecond }
+
 // normal is the instant in whole seconds, within the times that exist, in a zone that is not nil.
 func (i Instant) normal() Instant {
 	if i.Zone == nil {

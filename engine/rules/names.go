@@ -1,18 +1,27 @@
 package rules
 
+import "beckon/campaigns"
+
 // histories are the lists of a customer, in the order of an evaluation's cache.
 func histories() []*table {
-	return []*table{
-		{name: "purchases", seenAt: "at", fields: map[string]Type{"at": Time, "order_id": Text, "store": Text, "amount": Money}},
-		{name: "items", seenAt: "at", fields: map[string]Type{"at": Time, "sku": Text, "brand": Text, "category": Text, "qty": Int, "amount": Money}},
-		{name: "lots", fields: map[string]Type{"earned_on": DateType, "active_from": DateType, "last_valid_on": DateType, "points": Int, "remaining": Int}},
-		{name: "events", seenAt: "at", fields: map[string]Type{"at": Time, "name": Text, "props": object}},
-		{name: "messages", seenAt: "sent_at", fields: map[string]Type{"campaign": Text, "channel": Text, "sent_at": Time, "opened_at": Time,
-			"clicked_at": Time, "converted_at": Time, "ghost": Bool}},
-		{name: "redemptions", seenAt: "at", fields: map[string]Type{"at": Time, "offer": Text, "campaign": Text, "discount": Money}},
-		{name: "coupons", seenAt: "issued_at", fields: map[string]Type{"offer": Text, "campaign": Text, "issued_at": Time, "expires_at": Time,
-			"used_at": Time, "state": Text}},
+	var all []*table
+	for _, source := range campaigns.HistorySources() {
+		t := &table{name: source.Name, seenAt: source.SeenAt, fields: map[string]Type{}}
+		for _, c := range source.Visible() {
+			t.fields[c.Name] = sourceType(c)
+		}
+		all = append(all, t)
 	}
+	return all
+}
+
+// sourceType is the type of a described column.
+func sourceType(c campaigns.SourceColumn) Type {
+	if c.Type == campaigns.EventProperties {
+		return object
+	}
+	t, _ := ParseType(c.Type)
+	return t
 }
 
 // historiesMax is how many histories there are, and the size of an evaluation's cache.
@@ -20,12 +29,11 @@ const historiesMax = 7
 
 // builtinAttributes are the stored columns that every workspace has.
 func builtinAttributes() []Attribute {
-	return []Attribute{
-		{"id", Text}, {"name", Text}, {"gender", Text}, {"birthday", DateType}, {"city", Text}, {"language", Text}, {"timezone", Text},
-		{"tier", Text}, {"registered_at", Time}, {"email", Text}, {"phone", Text}, {"sms_consent", Bool}, {"email_consent", Bool},
-		{"tags", TextList}, {"purchase_count", Int}, {"total_spend", Money}, {"first_purchase_at", Time}, {"last_purchase_at", Time},
-		{"lifetime_points", Int}, {"tier_until", DateType}, {"tier_shortfall", Number},
+	var all []Attribute
+	for _, c := range campaigns.CustomerSource().Visible() {
+		all = append(all, Attribute{c.Name, sourceType(c)})
 	}
+	return all
 }
 
 // lineAttributes are the names of a rule over one line of a purchase.

@@ -55,7 +55,7 @@ func NewSchema(minorDigits int, custom []Attribute) *Schema {
 	custom = slices.Clone(custom)
 	slices.SortStableFunc(custom, func(a, b Attribute) int { return strings.Compare(a.Name, b.Name) })
 	for _, a := range custom {
-		prop, isProp := eventProperty(a.Name)
+		prop, isProp := EventProperty(a.Name)
 		_, known := customer.props[prop]
 		switch {
 		case a.Type < Bool || a.Type > TextList:
@@ -104,8 +104,9 @@ func stored(a Attribute) *attribute {
 	return &attribute{name: a.Name, kind: a.Type, columns: []string{a.Name}}
 }
 
-// eventProperty is the <prop> of event.<event>.<prop>; an event's name may itself have dots.
-func eventProperty(name string) (string, bool) {
+// EventProperty is the <prop> of event.<event>.<prop>; an event's name may itself have dots. Of several events that have
+// a property of the same name, the first event in code-point order gives it its type.
+func EventProperty(name string) (string, bool) {
 	rest, ok := strings.CutPrefix(name, "event.")
 	last := strings.LastIndexByte(rest, '.')
 	if !ok || last <= 0 || last == len(rest)-1 {
