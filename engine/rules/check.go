@@ -20,6 +20,8 @@ type checker struct {
 	operator ast.Node  // the node whose operands are being brought to one type
 	elements []shape   // of the closures around the node
 	bound    []binding // the lets around the node
+	ranking  *ranking  // the percentile or ntile around the node
+	isRanked bool      // there is one somewhere, here or in what is used
 	names    map[string]bool
 	columns  map[string]bool
 	history  map[string]bool
@@ -222,6 +224,10 @@ func (c *checker) identifier(n *ast.IdentifierNode) *node {
 	if t, ok := c.lists[n.Value]; ok {
 		c.use(n.Value, nil, []string{t.name})
 		return &node{op: opHistory, name: n.Value, shape: shape{kind: list, elem: row, rows: t}}
+	}
+	if c.ranking != nil && slices.ContainsFunc(c.ranking.bound, func(b binding) bool { return b.name == n.Value }) {
+		message, hint := c.ranking.outside(fmt.Sprintf("the let `%s`", n.Value))
+		return c.fail(n, message, hint)
 	}
 	if f, ok := c.functions[n.Value]; ok {
 		return c.fail(n, fmt.Sprintf("`%s` is a function and needs its argument", n.Value), "write "+f.example)

@@ -26,6 +26,9 @@ func (c *checker) call(n ast.Node, name string, args []ast.Node) *node {
 		}
 		return c.unknownFunction(n, name)
 	}
+	if name == "percentile" || name == "ntile" {
+		return c.rank(n, f, args)
+	}
 	if len(args) != 1 {
 		return c.fail(n, fmt.Sprintf("`%s` takes one argument, not %d", name, len(args)), "write "+f.example)
 	}
@@ -207,6 +210,10 @@ func alternatives(types []Type) string {
 func (c *checker) pointer(n *ast.PointerNode) *node {
 	if n.Name != "" {
 		return c.fail(n, fmt.Sprintf("`#%s` is not part of the rule language", shorten([]rune(n.Name))), "# is the element itself")
+	}
+	if len(c.elements) == 0 && c.ranking != nil && len(c.ranking.elements) > 0 {
+		message, hint := c.ranking.outside("the element of the list around it")
+		return c.fail(n, message, hint)
 	}
 	if len(c.elements) == 0 {
 		return c.fail(n, "# and .field stand inside a closure", "any(items, .amount > 100)")

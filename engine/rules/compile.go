@@ -78,6 +78,9 @@ func (e *emitter) value(n *node) ast.Node {
 	case opCall:
 		run := n.function.run
 		return call(func(env, x any) any { return run(env.(*evaluation), x) }, environment(), e.emit(n.args[0]))
+	case opRank:
+		index := n.index
+		return call(func(env, x any) any { return env.(*evaluation).rankOf(index, x) }, environment(), e.emit(n.args[0]))
 	case opToNumber:
 		return call(intToNumber, e.emit(n.args[0]))
 	case opTruth:

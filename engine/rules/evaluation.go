@@ -19,14 +19,16 @@ type evaluation struct {
 	at     Instant
 	today  Date
 	zone   *time.Location
+	cuts   []Cuts              // of the rule's ranks
 	seen   [historiesMax][]any // rows of a history up to now, filled when first asked for
 	filled [historiesMax]bool
 	vm     vm.VM
 }
 
-// begin sets the customer and the instant.
-func (e *evaluation) begin(c Record, at Instant) {
+// begin sets the customer, the instant and, where there are ranks, their cuts.
+func (e *evaluation) begin(c Record, at Instant, cuts ...Cuts) {
 	at = at.normal()
+	e.cuts = cuts
 	e.record, e.at, e.zone, e.today = c, at, at.Zone, DateOf(at.Now, at.Zone)
 }
 
@@ -41,7 +43,7 @@ func (e *evaluation) end() bool {
 			small = small && cap(e.seen[i]) <= keep
 		}
 	}
-	e.record = nil
+	e.record, e.cuts = nil, nil
 	return small
 }
 

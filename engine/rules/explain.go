@@ -27,7 +27,7 @@ const Missing = "missing"
 // Explain says how each part of the rule came out for a customer at an instant. The tree's Matches is what Matches says.
 func (r *Rule) Explain(c Record, at Instant) Explanation {
 	e := r.idle.Get().(*evaluation)
-	e.begin(c, at)
+	e.begin(c, at, r.cuts...)
 	x := &explainer{scope: r.scope, parsed: r.parsed, evaluation: e}
 	out := Explanation{Tree: x.piece(r.checked)}
 	if !*out.Tree.Matches {

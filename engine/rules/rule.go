@@ -25,6 +25,8 @@ type expression struct {
 	columns   []string
 	histories []string
 	used      Definitions
+	ranks     []Rank
+	cuts      []Cuts     // one for each of ranks, none before they are known
 	condition bool       // a rule: the whole is true or false
 	idle      *sync.Pool // of *evaluation
 }
@@ -66,11 +68,15 @@ func build(s *scope, source string, want Type, path ...string) (expression, erro
 	if err != nil {
 		return expression{}, Errors{place(parsed.source, problem{to: len(parsed.source), message: err.Error()})}
 	}
-	return expression{
+	out := expression{
 		scope: s, parsed: parsed, source: source, checked: tree, program: program,
 		names: sorted(found.names), columns: sorted(found.columns), histories: sorted(found.history), used: found.used, condition: want == Bool,
 		idle: &sync.Pool{New: func() any { return newEvaluation() }},
-	}, nil
+	}
+	if out.ranks, err = ranksOf(s, out, found.ranks); err != nil {
+		return expression{}, Errors{place(parsed.source, problem{to: len(parsed.source), message: err.Error()})}
+	}
+	return out, nil
 }
 
 func sorted(set map[string]bool) []string { return slices.Sorted(maps.Keys(set)) }
@@ -115,7 +121,7 @@ func (r *Rule) Matches(c Record, at Instant) bool {
 // evaluate runs the program. The error is always nil unless this package has a defect; tests look at it.
 func (x *expression) evaluate(c Record, at Instant) (any, error) {
 	e := x.idle.Get().(*evaluation)
-	e.begin(c, at)
+	e.begin(c, at, x.cuts...)
 	answer, err := e.vm.Run(x.program, e)
 	if e.end() {
 		x.idle.Put(e)

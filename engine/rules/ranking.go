@@ -1,0 +1,138 @@
+package rules
+
+import (
+	"bytes"
+	"slices"
+)
+
+// Ranking works out the cuts of a rank from all customers, in two looks at each. The first adds the keys of those who
+// have a value; then Sort; the second adds the ids of those whose key is Tied: few, or many where many customers have one
+// value and a bucket begins among them. It holds 8 bytes for each customer in the first and the ids in the second.
+type Ranking struct {
+	rank   Rank
+	keys   []int64
+	begins []beginning
+	tied   map[int64]*tie
+}
+
+// beginning is the first place with a value.
+type beginning struct {
+	place int // from 0
+	value int64
+}
+
+// tie is the customers of one key among whom buckets begin.
+type tie struct {
+	first int // place of the first of them
+	text  []byte
+	ends  []int // id i is text[ends[i-1]:ends[i]]
+	no    int   // how many have no id
+}
+
+// NewRanking begins to work out a rank's cuts.
+func NewRanking(r Rank) *Ranking { return &Ranking{rank: r, tied: map[int64]*tie{}} }
+
+// Grow makes room for the keys of so many customers, so that none is moved while they are added.
+func (g *Ranking) Grow(customers int) { g.keys = slices.Grow(g.keys, customers) }
+
+// Add is the first look at a customer: what the rank's Value evaluates to.
+func (g *Ranking) Add(value any) {
+	if key, ok := sortableKey(value); ok {
+		g.keys = append(g.keys, key)
+	}
+}
+
+// AddInt adds the key of an Int, Money, DateType or Time that is not missing: minor units, days, Unix seconds.
+func (g *Ranking) AddInt(key int64) { g.keys = append(g.keys, key) }
+
+// AddNumber adds the key of a Number that is not missing.
+func (g *Ranking) AddNumber(key float64) { g.keys = append(g.keys, sortable(key)) }
+
+// Evaluate is what the rank's customers are put in order by: one customer's value, to be added, nil where it is missing.
+func (r Rank) Evaluate(c Record, at Instant) any {
+	value, _ := r.Value.evaluate(c, at)
+	return value
+}
+
+func sortableKey(value any) (int64, bool) {
+	if n, is := value.(float64); is {
+		return sortable(n), true
+	}
+	return rawInt(value)
+}
+
+// Sort ends the first look. It says whether a second is needed.
+func (g *Ranking) Sort() bool {
+	slices.Sort(g.keys)
+	n := len(g.keys)
+	for place := 0; place < n; { // from one beginning to the next, by halving
+		value := g.rank.value(place+1, n)
+		g.begins = append(g.begins, beginning{place, value})
+		if first, _ := slices.BinarySearch(g.keys, g.keys[place]); first < place {
+			g.tied[g.keys[place]] = &tie{first: first}
+		}
+		low, high := place+1, n
+		for low < high {
+			if middle := (low + high) / 2; g.rank.value(middle+1, n) > value {
+				high = middle
+			} else {
+				low = middle + 1
+			}
+		}
+		place = low
+	}
+	return len(g.tied) > 0
+}
+
+// Tied says whether the id of a customer with a value is wanted in the second look.
+func (g *Ranking) Tied(value any) bool {
+	key, ok := sortableKey(value)
+	return ok && g.tied[key] != nil
+}
+
+// AddID is the second look at a customer whose value is Tied: the id, nil when it is missing.
+func (g *Ranking) AddID(value, id any) {
+	key, _ := sortableKey(value)
+	t := g.tied[key]
+	text, known := id.(string)
+	if !known {
+		t.no++
+		return
+	}
+	t.text = append(t.text, text...)
+	t.ends = append(t.ends, len(t.text))
+}
+
+// Cuts are the cuts of all customers that were added.
+func (g *Ranking) Cuts() Cuts {
+	sorted := map[int64][][]byte{}
+	for key, t := range g.tied {
+		sorted[key] = t.sorted()
+	}
+	var cuts Cuts
+	for _, b := range g.begins {
+		key := g.keys[b.place]
+		cut := Cut{Key: key, Any: true, Value: b.value}
+		if t := g.tied[key]; t != nil && b.place-t.first-t.no >= 0 && b.place > t.first {
+			cut.ID, cut.Any = string(sorted[key][b.place-t.first-t.no]), false
+		}
+		if g.rank.Value.kind == Number {
+			cut.Key, cut.Number = 0, unsortable(key)
+		}
+		if last := len(cuts) - 1; last >= 0 && cuts[last].Key == cut.Key && cuts[last].Number == cut.Number && cuts[last].Any == cut.Any && cuts[last].ID == cut.ID {
+			cuts = cuts[:last] // customers alike in both: the last of theirs
+		}
+		cuts = append(cuts, cut)
+	}
+	return cuts
+}
+
+// sorted are the ids of a tie by code point.
+func (t *tie) sorted() [][]byte {
+	ids, from := make([][]byte, len(t.ends)), 0
+	for i, end := range t.ends {
+		ids[i], from = t.text[from:end], end
+	}
+	slices.SortFunc(ids, bytes.Compare)
+	return ids
+}
