@@ -26,6 +26,9 @@ func (e *Engine) ExplainRule(ctx context.Context, source, customerID string) (*r
 		if err != nil {
 			return err
 		}
+		if rule, err = rankedAt(ctx, tx, rule, at, nil); err != nil {
+			return err
+		}
 		needs := audience.Needs{}.With(rule.Columns(), rule.Histories())
 		return audience.Each(ctx, tx, store.Span{Nos: []int64{customer.No}}, needs, at, func(_ int64, record rules.Record) error {
 			found := rule.Explain(record, at)
@@ -72,20 +75,25 @@ func (e *Engine) ForecastRule(ctx context.Context, source string, days int) ([]D
 		if err != nil {
 			return err
 		}
-		if customers*int64(days) > forecastMax {
+		each := customers * int64(1+2*len(rule.Ranks())) // a rank looks twice at everybody
+		if each*int64(days) > forecastMax {
 			return campaigns.Invalid("days", "%d days over %d customers are more than the %d evaluations that one forecast may take: ask for at most %d days",
-				days, customers, forecastMax, forecastMax/customers)
+				days, customers, forecastMax, forecastMax/each)
 		}
 		instants := make([]rules.Instant, days)
 		for i := range instants {
 			instants[i] = rules.Instant{Now: at.Now.In(at.Zone).AddDate(0, 0, i), Zone: at.Zone}
 			counts = append(counts, Day{Date: instants[i].Now.Format(time.DateOnly)})
 		}
+		onDay, err := ranked(ctx, tx, rule, instants, nil)
+		if err != nil {
+			return err
+		}
 		needs := audience.Needs{}.With(rule.Columns(), rule.Histories())
 		return audience.All(ctx, tx, needs, at, func(_ int64, record rules.Record) error {
 			for i, day := range instants {
 				audience.Lapse(record, day.Now)
-				if rule.Matches(record, day) {
+				if onDay[i].Matches(record, day) {
 					counts[i].Count++
 				}
 			}

@@ -139,6 +139,8 @@ func (e *Engine) newPlan(ctx context.Context, tx *store.Tx, c campaigns.Campaign
 	if c.Entry != nil && c.Entry.OnceFor != "" {
 		if p.onceFor, err = rules.CompileValue(s, c.Entry.OnceFor); err != nil {
 			checks.Add(problems("entry.once_for", err))
+		} else if len(p.onceFor.Ranks()) > 0 {
+			checks.Add(campaigns.Invalid("entry.once_for", "cannot use percentile or ntile: who is where changes with everybody else, and an entry is for good"))
 		}
 	}
 	weights := make([]float64, len(c.Variants))

@@ -49,17 +49,20 @@ func (e *Engine) CountRule(ctx context.Context, source string, asOf time.Time, z
 	}
 	started := e.store.Now()
 	count := &Count{Executor: "reference", Reachable: map[string]int64{campaigns.Email: 0, campaigns.SMS: 0}}
-	conjuncts, err := rule.Conjuncts()
-	if err != nil {
-		return nil, err
-	}
-	for _, part := range conjuncts {
-		count.Clauses = append(count.Clauses, Clause{Text: part.Source()})
-	}
 	err = e.store.View(ctx, func(tx *store.Tx) error {
 		at, err := instant(ctx, tx, asOf, zone)
 		if err != nil {
 			return err
+		}
+		if rule, err = rankedAt(ctx, tx, rule, at, nil); err != nil {
+			return err
+		}
+		conjuncts, err := rule.Conjuncts()
+		if err != nil {
+			return err
+		}
+		for _, part := range conjuncts {
+			count.Clauses = append(count.Clauses, Clause{Text: part.Source()})
 		}
 		needs := audience.Needs{Columns: []string{"email_hash", "phone_hash", "email_consent", "sms_consent"}}.With(rule.Columns(), rule.Histories())
 		return audience.All(ctx, tx, needs, at, func(no int64, record rules.Record) error {
@@ -120,6 +123,9 @@ func (e *Engine) Matching(ctx context.Context, source string, after int64, limit
 	err = e.store.View(ctx, func(tx *store.Tx) error {
 		at, err := instant(ctx, tx, time.Time{}, "")
 		if err != nil {
+			return err
+		}
+		if rule, err = rankedAt(ctx, tx, rule, at, nil); err != nil {
 			return err
 		}
 		end, _, err := tx.CustomerSpan(ctx)

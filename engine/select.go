@@ -144,19 +144,27 @@ func (e *Engine) scan(ctx context.Context, tx *store.Tx, run *campaigns.Run, sel
 	if err != nil {
 		return err
 	}
+	sel.rule, err = rankedAt(ctx, tx, sel.rule, sel.at, func() error { return e.keepLease(ctx, run) })
+	if err != nil {
+		return err
+	}
 	needs := sel.needs().With(sel.rule.Columns(), sel.rule.Histories())
 	for from := int64(0); from < end; from += audience.SpanSize {
 		if err := sel.scanSpan(ctx, tx, needs, store.Span{From: from, To: from + audience.SpanSize}, &run.Scanned); err != nil {
 			return err
 		}
-		err := e.store.Update(ctx, func(tx *store.Tx) error {
-			return tx.SaveRun(ctx, run, campaigns.Selecting, e.node, tx.Now.Add(Lease))
-		})
-		if err != nil {
+		if err := e.keepLease(ctx, run); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// keepLease shows how far the selection of a run is, and keeps it to this node.
+func (e *Engine) keepLease(ctx context.Context, run *campaigns.Run) error {
+	return e.store.Update(ctx, func(tx *store.Tx) error {
+		return tx.SaveRun(ctx, run, campaigns.Selecting, e.node, tx.Now.Add(Lease))
+	})
 }
 
 func (sel *selection) scanSpan(ctx context.Context, tx *store.Tx, needs audience.Needs, span store.Span, scanned *int64) error {
