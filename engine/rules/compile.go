@@ -31,7 +31,7 @@ type emitter struct {
 
 func (e *emitter) emit(n *node) ast.Node {
 	switch n.op {
-	case opConstant:
+	case opConstant, opKnown:
 		return value(n.value)
 	case opElement:
 		return typed(&ast.PointerNode{})

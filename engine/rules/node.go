@@ -34,6 +34,9 @@ const (
 	opRank                // percentile or ntile, of args[0]; index: which of the rule's ranks; value: an ntile's buckets
 	opComputed            // the value args[0], written in parsed
 
+	// What explaining adds.
+	opKnown // value, worked out before
+
 	// What normalise adds.
 	opTruth     // args[0] is a bool; missing is false
 	opPresent   // args[0] is a list; missing is empty
