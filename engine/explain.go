@@ -31,9 +31,9 @@ func (e *Engine) ExplainRule(ctx context.Context, source, customerID string) (*r
 		}
 		needs := audience.Needs{}.With(rule.Columns(), rule.Histories())
 		return audience.Each(ctx, tx, store.Span{Nos: []int64{customer.No}}, needs, at, func(_ int64, record rules.Record) error {
-			found := rule.Explain(record, at)
+			found, err := rule.Explain(ctx, record, at)
 			why = &found
-			return nil
+			return tooLong(err)
 		})
 	})
 	if err == nil && why == nil {
@@ -93,7 +93,11 @@ func (e *Engine) ForecastRule(ctx context.Context, source string, days int) ([]D
 		return audience.All(ctx, tx, needs, at, func(_ int64, record rules.Record) error {
 			for i, day := range instants {
 				audience.Lapse(record, day.Now)
-				if onDay[i].Matches(record, day) {
+				is, err := onDay[i].Decide(ctx, record, day)
+				if err != nil {
+					return tooLong(err)
+				}
+				if is {
 					counts[i].Count++
 				}
 			}

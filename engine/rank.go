@@ -107,7 +107,11 @@ func lookAtAll(ctx context.Context, tx *store.Tx, places []place, at rules.Insta
 	return audience.All(ctx, tx, needs, at, func(_ int64, record rules.Record) error {
 		for _, p := range places {
 			audience.Lapse(record, p.at.Now)
-			look(p, p.rank.Evaluate(record, p.at), record["id"])
+			value, err := p.rank.Evaluate(ctx, record, p.at)
+			if err != nil {
+				return tooLong(err)
+			}
+			look(p, value, record["id"])
 		}
 		return ctx.Err()
 	}, func(int64) error {

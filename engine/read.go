@@ -3,6 +3,7 @@ package engine
 import (
 	"bytes"
 	"context"
+	"errors"
 	"time"
 
 	"beckon/campaigns"
@@ -66,8 +67,7 @@ func (e *Engine) CountRule(ctx context.Context, source string, asOf time.Time, z
 		}
 		needs := audience.Needs{Columns: []string{"email_hash", "phone_hash", "email_consent", "sms_consent"}}.With(rule.Columns(), rule.Histories())
 		return audience.All(ctx, tx, needs, at, func(no int64, record rules.Record) error {
-			count.add(no, record, at, conjuncts)
-			return ctx.Err()
+			return tooLong(count.add(ctx, no, record, at, conjuncts))
 		}, nil)
 	})
 	count.Took = e.store.Now().Sub(started)
@@ -75,17 +75,21 @@ func (e *Engine) CountRule(ctx context.Context, source string, asOf time.Time, z
 }
 
 // add counts a customer: one who meets all conjuncts matches.
-func (c *Count) add(no int64, record rules.Record, at rules.Instant, conjuncts []*rules.Rule) {
+func (c *Count) add(ctx context.Context, no int64, record rules.Record, at rules.Instant, conjuncts []*rules.Rule) error {
 	c.Total++
 	met := 0
 	for i, part := range conjuncts {
-		if part.Matches(record, at) {
+		is, err := part.Decide(ctx, record, at)
+		if err != nil {
+			return err
+		}
+		if is {
 			c.Clauses[i].Count++
 			met++
 		}
 	}
 	if met < len(conjuncts) {
-		return
+		return ctx.Err()
 	}
 	c.Matching++
 	found := candidateOf(no, record)
@@ -94,6 +98,15 @@ func (c *Count) add(no int64, record rules.Record, at rules.Instant, conjuncts [
 			c.Reachable[kind]++
 		}
 	}
+	return ctx.Err()
+}
+
+// tooLong says that a rule takes too long for a customer as what is wrong with the rule; other errors it leaves as they are.
+func tooLong(err error) error {
+	if errors.Is(err, rules.ErrTooLong) {
+		return campaigns.Invalid("rule", "%v", err)
+	}
+	return err
 }
 
 func instant(ctx context.Context, tx *store.Tx, asOf time.Time, zone string) (rules.Instant, error) {
@@ -135,10 +148,14 @@ func (e *Engine) Matching(ctx context.Context, source string, after int64, limit
 		needs := audience.Needs{}.With(rule.Columns(), rule.Histories())
 		for from := after + 1; from < end && len(nos) < limit; from += audience.SpanSize {
 			err := audience.Each(ctx, tx, store.Span{From: from, To: from + audience.SpanSize}, needs, at, func(no int64, record rules.Record) error {
-				if len(nos) < limit && rule.Matches(record, at) {
+				if len(nos) == limit {
+					return nil
+				}
+				is, err := rule.Decide(ctx, record, at)
+				if is {
 					nos = append(nos, no)
 				}
-				return nil
+				return tooLong(err)
 			})
 			if err != nil {
 				return err

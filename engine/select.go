@@ -175,8 +175,11 @@ func (sel *selection) scanSpan(ctx context.Context, tx *store.Tx, needs audience
 	var candidates []candidate
 	err = audience.Each(ctx, tx, span, needs, sel.at, func(no int64, record rules.Record) error {
 		*scanned++
+		is, err := sel.rule.Decide(ctx, record, sel.at)
 		switch {
-		case !sel.rule.Matches(record, sel.at):
+		case err != nil:
+			return tooLong(err)
+		case !is:
 		case !sel.mayEnter(record, earlier[no]):
 			sel.put(campaigns.GateEntry, no)
 		default:

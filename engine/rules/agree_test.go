@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"context"
 	"slices"
 	"testing"
 
@@ -57,11 +58,11 @@ func cutsOf(ranks []Rank, all []Record, at Instant) []Cuts {
 	for i, r := range ranks {
 		g := NewRanking(r)
 		for _, c := range all {
-			g.Add(r.Evaluate(c, at))
+			g.Add(rankedBy(r, c, at))
 		}
 		if g.Sort() {
 			for _, c := range all {
-				if value := r.Evaluate(c, at); g.Tied(value) {
+				if value := rankedBy(r, c, at); g.Tied(value) {
 					g.AddID(value, c["id"])
 				}
 			}
@@ -69,6 +70,14 @@ func cutsOf(ranks []Rank, all []Record, at Instant) []Cuts {
 		cuts[i] = g.Cuts()
 	}
 	return cuts
+}
+
+func rankedBy(r Rank, c Record, at Instant) any {
+	value, err := r.Evaluate(context.Background(), c, at)
+	if err != nil {
+		panic(err)
+	}
+	return value
 }
 
 // amongAll is an oracle that knows all customers.

@@ -324,7 +324,11 @@ func (c *checker) mustBool(at ast.Node, n *node) bool {
 func (c *checker) items(n *ast.ArrayNode) *node {
 	args := make([]*node, len(n.Nodes))
 	for i, item := range n.Nodes {
+		visits := c.visits
 		args[i] = c.node(item)
+		if isFixed(args[i]) { // a list of thousands is looked up as fast as a short one, and text has a limit of its own
+			c.visits = visits
+		}
 		switch kind := args[i].shape.kind; {
 		case kind == broken:
 			return brokenNode()

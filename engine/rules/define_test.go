@@ -132,7 +132,7 @@ func TestAnExplanationGoesIntoSegments(t *testing.T) {
         total_spend / 100 = 7
           total_spend = 700.00
 `
-	if got := drawn(rule.Explain(lin(t), noon(t)).Tree, 0); got != want {
+	if got := drawn(explained(rule, lin(t), noon(t)).Tree, 0); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }
@@ -168,7 +168,7 @@ func TestNamedPartsMeanWhatTheyStandFor(t *testing.T) {
 		if want := written.Matches(c, at); got != want {
 			t.Fatalf("%s\nis %v, written out\n%s\nis %v\n%v", named.Source(), got, written.Source(), want, c)
 		}
-		if why := named.Explain(c, at); *why.Tree.Matches != got {
+		if why := explained(named, c, at); *why.Tree.Matches != got {
 			t.Fatalf("%s is %v, but explained as %v", named.Source(), got, !got)
 		}
 	})

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"context"
 	"fmt"
 	"strings"
 
@@ -26,12 +27,17 @@ type Piece struct {
 // Missing is the Value of a piece that has none.
 const Missing = "missing"
 
-// Explain says how each part of the rule came out for a customer at an instant. The tree's Matches is what Matches says.
-func (r *Rule) Explain(c Record, at Instant) Explanation {
+// Explain says how each part of the rule came out for a customer at an instant. The tree's Matches is what Decide says. Its
+// error is ErrTooLong, or the context's.
+func (r *Rule) Explain(ctx context.Context, c Record, at Instant) (Explanation, error) {
 	e := r.idle.Get().(*evaluation)
 	e.begin(c, at, r.cuts...)
+	e.budget.isOver = ctx.Err
 	x := &explainer{scope: r.scope, parsed: r.parsed, evaluation: e, known: map[*node]any{}, places: map[ast.Node][2]int{}, lets: map[string]any{}}
 	out := Explanation{Tree: x.piece(r.checked)}
+	if e.budget.stopped != nil {
+		return Explanation{}, e.budget.stopped
+	}
 	if !*out.Tree.Matches {
 		for _, n := range spread(r.checked, "&&") {
 			if x.value(n) != true {
@@ -42,7 +48,7 @@ func (r *Rule) Explain(c Record, at Instant) Explanation {
 	if e.end() {
 		r.idle.Put(e)
 	}
-	return out
+	return out, nil
 }
 
 // Conjuncts are the conditions that the rule joins with && at its top, each a rule by itself: the rule is true where all
@@ -138,9 +144,10 @@ func (x *explainer) work(n *node) any {
 		return x.inside(n).value(n.args[0])
 	}
 	program, err := compile(x.scope, normalise(x.shallow(n)))
-	if err != nil {
+	if err != nil || x.budget.stopped != nil {
 		return nil
 	}
+	clear(x.once) // another program's
 	answer, _ := x.vm.Run(program, x.evaluation)
 	return answer
 }

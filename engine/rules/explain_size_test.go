@@ -45,7 +45,7 @@ func TestTheLargestRulesAreExplainedAtOnce(t *testing.T) {
 			}
 			rule := mustCompile(t, source)
 			start := time.Now()
-			why := rule.Explain(lin(t), noon(t))
+			why := explained(rule, lin(t), noon(t))
 			took := time.Since(start)
 			if *why.Tree.Matches != rule.Matches(lin(t), noon(t)) {
 				t.Error("it is explained as something else")

@@ -183,7 +183,7 @@ func TestAComparedRankIsBoundToARangeOfWhatItIsBy(t *testing.T) {
 func TestConjunctsAndExplanationsOfARankedRuleAreRanked(t *testing.T) {
 	all := upTo(10)
 	rule := mustCompile(t, "ntile(total_spend, 5) == 5 && visits == 1")
-	if why := rule.Explain(all[9], noon(t)); *why.Tree.Matches {
+	if why := explained(rule, all[9], noon(t)); *why.Tree.Matches {
 		t.Error("somebody has a place though nobody was looked at")
 	}
 	rule = rule.Ranked(cutsOf(rule.Ranks(), all, noon(t)))
@@ -198,7 +198,7 @@ func TestConjunctsAndExplanationsOfARankedRuleAreRanked(t *testing.T) {
   visits == 1 = true
     visits = 1
 `
-	if got := drawn(rule.Explain(all[9], noon(t)).Tree, 0); got != want {
+	if got := drawn(explained(rule, all[9], noon(t)).Tree, 0); got != want {
 		t.Errorf("got\n%s", got)
 	}
 }

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"bytes"
+	"context"
 	"slices"
 )
 
@@ -49,9 +50,9 @@ func (g *Ranking) AddInt(key int64) { g.keys = append(g.keys, key) }
 func (g *Ranking) AddNumber(key float64) { g.keys = append(g.keys, sortable(key)) }
 
 // Evaluate is what the rank's customers are put in order by: one customer's value, to be added, nil where it is missing.
-func (r Rank) Evaluate(c Record, at Instant) any {
-	value, _ := r.Value.evaluate(c, at)
-	return value
+// Its error is ErrTooLong, or the context's.
+func (r Rank) Evaluate(ctx context.Context, c Record, at Instant) (any, error) {
+	return r.Value.run(ctx.Err, c, at)
 }
 
 func sortableKey(value any) (int64, bool) {

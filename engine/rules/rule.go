@@ -112,17 +112,25 @@ func (x *expression) Uses() Definitions {
 	return Definitions{Segments: maps.Clone(x.used.Segments), Computed: maps.Clone(x.used.Computed)}
 }
 
-// Matches says whether the rule is true for a customer at an instant. It never fails.
+// Matches says whether the rule is true for a customer at an instant. It never fails: a rule that is ErrTooLong for the
+// customer is false.
 func (r *Rule) Matches(c Record, at Instant) bool {
 	answer, _ := r.evaluate(c, at)
 	return answer == true
 }
 
-// evaluate runs the program. The error is always nil unless this package has a defect; tests look at it.
-func (x *expression) evaluate(c Record, at Instant) (any, error) {
+// evaluate runs the program. Beside ErrTooLong, an error is a defect of this package; tests look at it.
+func (x *expression) evaluate(c Record, at Instant) (any, error) { return x.run(nil, c, at) }
+
+// run runs the program until it ends, or isOver says an error.
+func (x *expression) run(isOver func() error, c Record, at Instant) (any, error) {
 	e := x.idle.Get().(*evaluation)
 	e.begin(c, at, x.cuts...)
+	e.budget.isOver = isOver
 	answer, err := e.vm.Run(x.program, e)
+	if e.budget.stopped != nil {
+		return nil, e.budget.stopped
+	}
 	if e.end() {
 		x.idle.Put(e)
 	}
