@@ -237,7 +237,7 @@ func (e *Engine) previewPlan(ctx context.Context, tx *store.Tx, t *campaigns.Tem
 	if err != nil {
 		return nil, err
 	}
-	s, err := schema(ctx, tx)
+	d, err := readDefinitions(ctx, tx)
 	if err != nil {
 		return nil, err
 	}
@@ -245,8 +245,12 @@ func (e *Engine) previewPlan(ctx context.Context, tx *store.Tx, t *campaigns.Tem
 	if err != nil {
 		return nil, err
 	}
+	computed := map[string]*rules.Value{}
+	if err := d.compute(parsed, computed); err != nil {
+		return nil, err
+	}
 	offer := &campaigns.Offer{OfferDefinition: campaigns.OfferDefinition{Name: "Preview", Effect: campaigns.Effect{Kind: "percent_off", Value: "10"}}}
-	return &plan{workspace: w, at: rules.Instant{Now: tx.Now, Zone: w.Location()}, moneyNames: moneyNames(s),
+	return &plan{workspace: w, at: rules.Instant{Now: tx.Now, Zone: w.Location()}, moneyNames: moneyNames(d.schema()), computed: computed,
 		campaign: campaigns.Campaign{Definition: campaigns.Definition{Name: t.Name}},
 		variants: []variant{{channel: t.Channel, template: parsed, offer: offer}}}, nil
 }

@@ -245,6 +245,7 @@ func (c *checker) member(n *ast.MemberNode) *node {
 		if !ok {
 			return c.fail(n.Property, fmt.Sprintf("no event has a registered property `%s`", shorten([]rune(name.Value))), c.propHint(name.Value))
 		}
+		c.properties[name.Value] = true
 		return &node{op: opProp, name: name.Value, shape: scalar(kind), args: []*node{base}}
 	case base.shape.elem == row:
 		return c.fail(n, fmt.Sprintf("`%s` is %s, not one of them", c.piece(n.Node), base.shape), fmt.Sprintf("write map(%s, .%s)", c.piece(n.Node), name.Value))

@@ -63,10 +63,12 @@ type expansions struct {
 	path  []string              // what is being looked into
 	used  Definitions
 	ranks []ranked
+
+	properties map[string]bool // of events
 }
 
 func newExpansions(path []string) *expansions {
-	return &expansions{done: map[string]*expansion{}, path: path, used: Definitions{Segments: map[string]string{}, Computed: map[string]string{}}}
+	return &expansions{done: map[string]*expansion{}, path: path, properties: map[string]bool{}, used: Definitions{Segments: map[string]string{}, Computed: map[string]string{}}}
 }
 
 // segment is a call of segment("name").

@@ -24,6 +24,7 @@ type expression struct {
 	names     []string
 	columns   []string
 	histories []string
+	props     []string
 	used      Definitions
 	ranks     []Rank
 	cuts      []Cuts     // one for each of ranks, none before they are known
@@ -70,7 +71,7 @@ func build(s *scope, source string, want Type, path ...string) (expression, erro
 	}
 	out := expression{
 		scope: s, parsed: parsed, source: source, checked: tree, program: program,
-		names: sorted(found.names), columns: sorted(found.columns), histories: sorted(found.history), used: found.used, condition: want == Bool,
+		names: sorted(found.names), columns: sorted(found.columns), histories: sorted(found.history), props: sorted(found.properties), used: found.used, condition: want == Bool,
 		idle: &sync.Pool{New: func() any { return newEvaluation() }},
 	}
 	if out.ranks, err = ranksOf(s, out, found.ranks); err != nil {
@@ -106,6 +107,9 @@ func (x *expression) Columns() []string { return slices.Clone(x.columns) }
 
 // Histories are the lists that a Record must have for the rule, sorted; points needs "lots".
 func (x *expression) Histories() []string { return slices.Clone(x.histories) }
+
+// Properties are the properties of events that the rule reads, sorted, those that it reads through what it uses included.
+func (x *expression) Properties() []string { return slices.Clone(x.props) }
 
 // Uses are the segments and computed attributes that the rule uses, those that these use included.
 func (x *expression) Uses() Definitions {
