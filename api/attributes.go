@@ -60,7 +60,7 @@ func (s *Server) putAttribute(ctx context.Context, in *attributeEdit) (*some[cam
 
 // renameAttribute keeps every customer's value.
 func (s *Server) renameAttribute(ctx context.Context, in *struct {
-	byName
+	Name string `path:"name"`
 	Body struct {
 		Name string `json:"name" minLength:"1" doc:"the new name"`
 	}
