@@ -65,7 +65,7 @@ func (tx *Tx) CreateAttribute(ctx context.Context, a *campaigns.Attribute) error
 	if a.HasColumn() {
 		name := fmt.Sprintf("a%d", last+1)
 		a.Column, column = name, &name
-		if _, err := tx.exec(ctx, "adding a column", fmt.Sprintf(`ALTER TABLE customers ADD COLUMN %s %s`, name, columnType(a.Type))); err != nil {
+		if err := tx.alterCustomers(ctx, fmt.Sprintf(`ADD COLUMN %s %s`, name, columnType(a.Type))); err != nil {
 			return err
 		}
 	}
@@ -94,7 +94,18 @@ func (tx *Tx) DeleteAttribute(ctx context.Context, a *campaigns.Attribute) error
 	if a.Column == "" {
 		return nil
 	}
-	_, err := tx.exec(ctx, "dropping a column", fmt.Sprintf(`ALTER TABLE customers DROP COLUMN %s`, a.Column))
+	return tx.alterCustomers(ctx, `DROP COLUMN `+a.Column)
+}
+
+// alterCustomers gives up after a moment while somebody reads customers: all who come later would wait behind it.
+func (tx *Tx) alterCustomers(ctx context.Context, change string) error {
+	if _, err := tx.exec(ctx, "limiting a wait", `SET LOCAL lock_timeout = '3s'`); err != nil {
+		return err
+	}
+	if _, err := tx.exec(ctx, "altering customers", `ALTER TABLE customers `+change); err != nil {
+		return err
+	}
+	_, err := tx.exec(ctx, "lifting a limit", `SET LOCAL lock_timeout = DEFAULT`)
 	return err
 }
 

@@ -131,6 +131,8 @@ func translate(err error) error {
 	switch {
 	case e.Code == "42703" && regexp.MustCompile(`\ba\d+\b`).MatchString(e.Message):
 		return campaigns.Unavailable(err, "an attribute was deleted meanwhile: try again")
+	case e.Code == "55P03":
+		return campaigns.Unavailable(err, "customers are being read by a long evaluation: try again when it is over")
 	case e.Code == "54011":
 		return campaigns.Conflict("customers have had too many attributes, those that were deleted included: copy the data into a new database first")
 	}
