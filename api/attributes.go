@@ -79,6 +79,7 @@ func takenNames() []string {
 	for _, a := range rules.NewSchema(2, nil).Names() {
 		taken = append(taken, a.Name)
 	}
+	taken = append(taken, rules.Reserved()...)
 	return append(taken, "purchases", "items", "lots", "events", "messages", "redemptions", "coupons", "attributes")
 }
 

@@ -97,3 +97,17 @@ func TestANewAttributeDoesNotBreakALetOfARule(t *testing.T) {
 	sv.get("/v1/attributes/better").want(200)
 	sv.post("/v1/rules/count", object{"rule": `segment("own")`}).want(200)
 }
+
+func TestAWordOfTheLanguageIsNoName(t *testing.T) {
+	sv := serve(t)
+	for _, word := range []string{"let", "true", "nil", "in", "matches"} {
+		sv.put("/v1/attributes/"+word, object{"type": "int"}).want(422).names("name")
+		sv.put("/v1/attributes/"+word, object{"computed": "purchase_count"}).want(422).names("name")
+	}
+	sv.put("/v1/attributes/age", object{"type": "int"}).want(200)
+	sv.post("/v1/rules/count", object{"rule": "age > 3 || age(birthday) > 3"}).want(200)
+	sv.post("/v1/segments", object{"name": " vip", "rule": "true"}).want(422).names("name")
+	sv.post("/v1/segments", object{"name": "ลูกค้า", "rule": "true"}).want(201)
+	sv.post("/v1/segments", object{"name": "冠军", "rule": `segment("ลูกค้า")`}).want(201)
+	sv.post("/v1/rules/count", object{"rule": `segment("冠军") && !segment("ลูกค้า")`}).want(200).is(0, "count")
+}
