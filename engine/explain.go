@@ -76,6 +76,9 @@ func (e *Engine) ForecastRule(ctx context.Context, source string, days int) ([]D
 			return err
 		}
 		each := customers * int64(1+2*len(rule.Ranks())) // a rank looks twice at everybody
+		if each > forecastMax {
+			return campaigns.Invalid("rule", "looks at %d customers %d times a day: that is more than the %d evaluations that one forecast may take", customers, each/customers, forecastMax)
+		}
 		if each*int64(days) > forecastMax {
 			return campaigns.Invalid("days", "%d days over %d customers are more than the %d evaluations that one forecast may take: ask for at most %d days",
 				days, customers, forecastMax, forecastMax/each)

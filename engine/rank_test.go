@@ -1,6 +1,8 @@
 package engine_test
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -84,5 +86,31 @@ func TestAnEntryIsNotForAPlaceAmongOthers(t *testing.T) {
 		Entry: &campaigns.Entry{OnceFor: "ntile(total_spend, 5)"}, Variants: []campaigns.Variant{{Name: "A", Weight: 1, ChannelID: campaigns.Catcher, TemplateID: template}}})
 	if campaigns.CodeOf(err) != campaigns.CodeInvalid {
 		t.Errorf("it is accepted: %v", err)
+	}
+}
+
+func TestARuleThatTakesTooLongIsToldAndStopsItsRun(t *testing.T) {
+	w := newWorld(t, "2026-11-21T10:00:00+08:00")
+	w.customers(1, nil)
+	w.update(func(tx *store.Tx) error {
+		var bought []campaigns.Purchase
+		for i := range 400 {
+			bought = append(bought, campaigns.Purchase{OrderID: fmt.Sprint(i), CustomerID: "c0", At: w.clock.Now().Add(-time.Duration(i) * time.Hour), Lines: []campaigns.Line{{SKU: "a", Qty: 1, Amount: 1000}}})
+		}
+		_, err := tx.CreatePurchases(w.ctx, bought)
+		return err
+	})
+	rule := "any(purchases, {let p = #; any(purchases, {let q = #; any(purchases, .at > p.at && .at > q.at && .amount < 0)})})"
+	_, err := w.engine.CountRule(w.ctx, rule, time.Time{}, "")
+	if campaigns.CodeOf(err) != campaigns.CodeInvalid || !strings.Contains(err.Error(), "takes too long for one customer") {
+		t.Errorf("the count ends with %v", err)
+	}
+	if _, err := w.engine.ExplainRule(w.ctx, rule, "c0"); campaigns.CodeOf(err) != campaigns.CodeInvalid {
+		t.Errorf("the explanation ends with %v", err)
+	}
+	c := w.campaign(func(d *campaigns.Definition) { d.Rule = rule })
+	w.settle()
+	if runs := w.runs(c.ID); len(runs) != 1 || runs[0].Status != campaigns.Stopped || !strings.Contains(runs[0].Reason, "takes too long") {
+		t.Errorf("%+v", runs)
 	}
 }

@@ -91,6 +91,12 @@ func (g *Ranking) Tied(value any) bool {
 	return ok && g.tied[key] != nil
 }
 
+// TiedInt is Tied for the key of an Int, Money, DateType or Time.
+func (g *Ranking) TiedInt(key int64) bool { return g.tied[key] != nil }
+
+// TiedNumber is Tied for the key of a Number.
+func (g *Ranking) TiedNumber(key float64) bool { return g.tied[sortable(key)] != nil }
+
 // AddID is the second look at a customer whose value is Tied: the id, nil when it is missing.
 func (g *Ranking) AddID(value, id any) {
 	key, _ := sortableKey(value)
@@ -114,8 +120,10 @@ func (g *Ranking) Cuts() Cuts {
 	for _, b := range g.begins {
 		key := g.keys[b.place]
 		cut := Cut{Key: key, Any: true, Value: b.value}
-		if t := g.tied[key]; t != nil && b.place-t.first-t.no >= 0 && b.place > t.first {
-			cut.ID, cut.Any = string(sorted[key][b.place-t.first-t.no]), false
+		if t := g.tied[key]; t != nil && b.place > t.first {
+			if i := b.place - t.first - t.no; i >= 0 && i < len(t.ends) { // those without an id stand before the others
+				cut.ID, cut.Any = string(sorted[key][i]), false
+			}
 		}
 		if g.rank.Value.kind == Number {
 			cut.Key, cut.Number = 0, unsortable(key)
