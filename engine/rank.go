@@ -80,7 +80,7 @@ func findPlaces(ctx context.Context, tx *store.Tx, places []place, at rules.Inst
 	}
 	var tied []place
 	for _, p := range places {
-		if p.ranking.Sort() {
+		if p.ranking.Divide() {
 			tied = append(tied, p)
 		}
 	}

@@ -60,7 +60,7 @@ func cutsOf(ranks []Rank, all []Record, at Instant) []Cuts {
 		for _, c := range all {
 			g.Add(rankedBy(r, c, at))
 		}
-		if g.Sort() {
+		if g.Divide() {
 			for _, c := range all {
 				if value := rankedBy(r, c, at); g.Tied(value) {
 					g.AddID(value, c["id"])

@@ -223,11 +223,32 @@ func TestTheCutsOfMillionsAreFoundInEightBytesEach(t *testing.T) {
 	for i := range n {
 		g.AddInt(int64(i*7919%n) / 10) // each value ten times
 	}
-	if g.Sort() {
+	if g.Divide() {
 		t.Error("buckets of 10,000 begin among values of ten")
 	}
 	cuts := g.Cuts()
 	if len(cuts) != 100 || cap(g.keys) > n+n/100 || cuts[90].Key != 90_000 || cuts[90].Value != 91 || !cuts[90].Any {
 		t.Errorf("%d cuts, room for %d, %+v", len(cuts), cap(g.keys), cuts[90])
 	}
+}
+
+func TestThePickedKeysAreThoseOfTheSortedOnes(t *testing.T) {
+	rank := mustCompile(t, "ntile(visits, 7) == 1").Ranks()[0]
+	rapid.Check(t, func(t *rapid.T) {
+		n, spread := rapid.IntRange(0, 3000).Draw(t, "n"), rapid.Int64Range(1, 5000).Draw(t, "spread")
+		g, keys := NewRanking(rank), make([]int64, n)
+		seed := rapid.Uint64().Draw(t, "seed")
+		for i := range keys {
+			seed = seed*6364136223846793005 + 1442695040888963407
+			keys[i] = int64(seed>>33) % spread
+			g.AddInt(keys[i])
+		}
+		g.Divide()
+		slices.Sort(keys)
+		for _, b := range g.begins {
+			if first, _ := slices.BinarySearch(keys, b.key); keys[b.place] != b.key || first != b.first {
+				t.Fatalf("at %d of %d is %d from %d, sorted %d from %d", b.place, n, b.key, b.first, keys[b.place], first)
+			}
+		}
+	})
 }

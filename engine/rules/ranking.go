@@ -4,10 +4,11 @@ import (
 	"bytes"
 	"context"
 	"slices"
+	"sort"
 )
 
 // Ranking works out the cuts of a rank from all customers, in two looks at each. The first adds the keys of those who
-// have a value; then Sort; the second adds the ids of those whose key is Tied: few, or many where many customers have one
+// have a value; then Divide; the second adds the ids of those whose key is Tied: few, or many where many customers have one
 // value and a bucket begins among them. It holds 8 bytes for each customer in the first and the ids in the second.
 type Ranking struct {
 	rank   Rank
@@ -20,6 +21,8 @@ type Ranking struct {
 type beginning struct {
 	place int // from 0
 	value int64
+	key   int64 // of the customer there
+	first int   // the first place with this key
 }
 
 // tie is the customers of one key among whom buckets begin.
@@ -62,27 +65,79 @@ func sortableKey(value any) (int64, bool) {
 	return rawInt(value)
 }
 
-// Sort ends the first look. It says whether a second is needed.
-func (g *Ranking) Sort() bool {
-	slices.Sort(g.keys)
+// Divide ends the first look. It says whether a second is needed.
+func (g *Ranking) Divide() bool {
 	n := len(g.keys)
 	for place := 0; place < n; { // from one beginning to the next, by halving
 		value := g.rank.value(place+1, n)
-		g.begins = append(g.begins, beginning{place, value})
-		if first, _ := slices.BinarySearch(g.keys, g.keys[place]); first < place {
-			g.tied[g.keys[place]] = &tie{first: first}
+		g.begins = append(g.begins, beginning{place: place, value: value})
+		place += 1 + sort.Search(n-place-1, func(i int) bool { return g.rank.value(place+i+2, n) > value })
+	}
+	pickPlaces(g.keys, 0, g.begins, 0)
+	for _, b := range g.begins {
+		if b.first < b.place {
+			g.tied[b.key] = &tie{first: b.first}
 		}
-		low, high := place+1, n
-		for low < high {
-			if middle := (low + high) / 2; g.rank.value(middle+1, n) > value {
-				high = middle
-			} else {
-				low = middle + 1
-			}
-		}
-		place = low
 	}
 	return len(g.tied) > 0
+}
+
+// pickPlaces finds the keys that would stand at the places of begins if all keys were sorted; keys are those from a place on,
+// none of them equal to one elsewhere. Only what has such a place is put in order: this is quickselect for many places at
+// once, and sorting where the pivots are bad.
+// Source: C. A. R. Hoare, Algorithm 65, "Find"; E. W. Dijkstra, the Dutch national flag.
+func pickPlaces(keys []int64, from int, begins []beginning, depth int) {
+	const few, depthMax = 64, 96
+	for len(begins) > 0 {
+		if len(keys) <= few || depth > depthMax {
+			slices.Sort(keys)
+			for i := range begins {
+				b := &begins[i]
+				b.key = keys[b.place-from]
+				first, _ := slices.BinarySearch(keys, b.key)
+				b.first = from + first
+			}
+			return
+		}
+		less, more := divide3(keys, middling(keys))
+		left := sort.Search(len(begins), func(i int) bool { return begins[i].place >= from+less })
+		right := sort.Search(len(begins), func(i int) bool { return begins[i].place >= from+more })
+		for i := left; i < right; i++ {
+			begins[i].key, begins[i].first = keys[less], from+less
+		}
+		depth++
+		pickPlaces(keys[:less], from, begins[:left], depth)
+		keys, from, begins = keys[more:], from+more, begins[right:]
+	}
+}
+
+// divide3 puts the keys below a pivot, those equal to it and those above it in this order; the equal ones are less … more-1.
+func divide3(keys []int64, pivot int64) (less, more int) {
+	more = len(keys)
+	for at := 0; at < more; {
+		switch key := keys[at]; {
+		case key < pivot:
+			keys[less], keys[at] = key, keys[less]
+			less++
+			at++
+		case key > pivot:
+			more--
+			keys[at], keys[more] = keys[more], key
+		default:
+			at++
+		}
+	}
+	return less, more
+}
+
+// middling is the median of nine keys from all over.
+func middling(keys []int64) int64 {
+	var some [9]int64
+	for i := range some {
+		some[i] = keys[(len(keys)-1)*i/(len(some)-1)]
+	}
+	slices.Sort(some[:])
+	return some[len(some)/2]
 }
 
 // Tied says whether the id of a customer with a value is wanted in the second look.
@@ -118,7 +173,7 @@ func (g *Ranking) Cuts() Cuts {
 	}
 	var cuts Cuts
 	for _, b := range g.begins {
-		key := g.keys[b.place]
+		key := b.key
 		cut := Cut{Key: key, Any: true, Value: b.value}
 		if t := g.tied[key]; t != nil && b.place > t.first {
 			if i := b.place - t.first - t.no; i >= 0 && i < len(t.ends) { // those without an id stand before the others
