@@ -86,6 +86,8 @@ func (s *Server) routes() {
 	route(s, "GET /v1/attributes", "List the registered attributes", readTill, s.listAttributes, table)
 	route(s, "GET /v1/attributes/{name}", "Read an attribute", readTill, s.attribute)
 	route(s, "PUT /v1/attributes/{name}", "Register an attribute, or define a computed one", people, s.putAttribute)
+	route(s, "PATCH /v1/attributes/{name}", "Rename an attribute that nothing uses; customers keep their values", []string{marketer}, s.renameAttribute)
+	route(s, "DELETE /v1/attributes/{name}", "Delete an attribute that nothing uses, and every customer's value of it", []string{marketer}, s.deleteAttribute)
 	route(s, "GET /v1/customers", "List customers, or those who match a rule", readPeople, s.listCustomers, table, slow)
 	route(s, "GET /v1/customers/{id}", "Read a customer with derived fields", readPeople, s.customer)
 	route(s, "PUT /v1/customers/{id}", "Create or replace a customer", people, s.putCustomer)

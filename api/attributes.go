@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"math"
-	"slices"
 	"strconv"
 	"time"
 
@@ -52,48 +51,35 @@ func (s *Server) attribute(ctx context.Context, in *byName) (*some[campaigns.Att
 func (s *Server) putAttribute(ctx context.Context, in *attributeEdit) (*some[campaigns.Attribute], error) {
 	a := campaigns.Attribute{Name: in.Name, Type: in.Body.Type, Computed: in.Body.Computed}
 	if a.Computed != "" {
-		defined, err := s.engine.DefineAttribute(ctx, actor(ctx), a, takenNames(nil))
+		defined, err := s.engine.DefineAttribute(ctx, actor(ctx), a, takenNames())
 		return &some[campaigns.Attribute]{defined}, err
 	}
-	err := s.store.Update(ctx, func(tx *store.Tx) error {
-		all, err := tx.AllAttributes(ctx)
-		if err != nil {
-			return err
-		}
-		if i := slices.IndexFunc(all, func(known campaigns.Attribute) bool { return known.Name == a.Name }); i >= 0 {
-			return sameAttribute(&a, all[i])
-		}
-		if err := a.Check(takenNames(all)); err != nil {
-			return err
-		}
-		if err := tx.CreateAttribute(ctx, &a); err != nil {
-			return err
-		}
-		return tx.Audit(ctx, actor(ctx), "create", "attribute", a.Name, nil, a)
-	})
-	return &some[campaigns.Attribute]{a}, err
+	registered, err := s.engine.RegisterAttribute(ctx, actor(ctx), a, takenNames())
+	return &some[campaigns.Attribute]{registered}, err
 }
 
-func sameAttribute(wanted *campaigns.Attribute, known campaigns.Attribute) error {
-	if known.Computed != "" {
-		return campaigns.Conflict("the attribute %q is computed: change its expression, or register another name", known.Name)
+// renameAttribute keeps every customer's value.
+func (s *Server) renameAttribute(ctx context.Context, in *struct {
+	Name string `path:"name"`
+	Body struct {
+		Name string `json:"name" minLength:"1" doc:"the new name"`
 	}
-	if wanted.Type != known.Type {
-		return campaigns.Conflict("the attribute %q is of type %s and stays so: register another name for another type", known.Name, known.Type)
-	}
-	*wanted = known
-	return nil
+}) (*some[campaigns.Attribute], error) {
+	renamed, err := s.engine.RenameAttribute(ctx, actor(ctx), in.Name, in.Body.Name, takenNames())
+	return &some[campaigns.Attribute]{renamed}, err
+}
+
+func (s *Server) deleteAttribute(ctx context.Context, in *byName) (*nothing, error) {
+	return nil, s.engine.DeleteAttribute(ctx, actor(ctx), in.Name)
 }
 
 // takenNames are the names that rules know without the shop's own attributes.
-func takenNames(registered []campaigns.Attribute) []string {
+func takenNames() []string {
 	var taken []string
 	for _, a := range rules.NewSchema(2, nil).Names() {
 		taken = append(taken, a.Name)
 	}
-	for _, a := range registered {
-		taken = append(taken, a.Name)
-	}
+	taken = append(taken, rules.Reserved()...)
 	return append(taken, "purchases", "items", "lots", "events", "messages", "redemptions", "coupons", "attributes")
 }
 

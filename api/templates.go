@@ -68,6 +68,9 @@ func (s *Server) createTemplate(ctx context.Context, in *struct{ Body templateEd
 }
 
 func checkTemplate(ctx context.Context, tx *store.Tx, d *campaigns.TemplateDefinition) error {
+	if err := tx.HoldDefinitions(ctx); err != nil {
+		return err
+	}
 	var checks campaigns.Checks
 	checks.Add(campaigns.CheckText("name", d.Name))
 	_, err := engine.ParseTemplate(ctx, tx, d)

@@ -29,6 +29,14 @@ func AttributeTypes() []string {
 // IsEventProperty says whether the attribute types a property of an event.
 func (a Attribute) IsEventProperty() bool { return strings.HasPrefix(a.Name, "event.") }
 
+// Property is the last name of event.<event>.<property>, by which rules read it; false for an attribute of customers.
+func (a Attribute) Property() (string, bool) {
+	if !a.IsEventProperty() {
+		return "", false
+	}
+	return a.Name[strings.LastIndexByte(a.Name, '.')+1:], true
+}
+
 // HasColumn says whether each customer has a value of their own that is kept.
 func (a Attribute) HasColumn() bool { return a.Computed == "" && !a.IsEventProperty() }
 
@@ -37,10 +45,15 @@ func (a Attribute) Check(taken []string) error {
 	if a.Computed == "" && !slices.Contains(AttributeTypes(), a.Type) {
 		return Invalid("type", "%q is not a type: use one of %s", shorten(a.Type), strings.Join(AttributeTypes(), ", "))
 	}
+	if a.IsEventProperty() && a.Computed != "" {
+		return Invalid("computed", "is not for a property of an event: register its type, and compute with events in an attribute of another name")
+	}
+	return a.MayBeNamed(taken)
+}
+
+// MayBeNamed says what is wrong with the name. taken are the names that rules know already.
+func (a Attribute) MayBeNamed(taken []string) error {
 	if a.IsEventProperty() {
-		if a.Computed != "" {
-			return Invalid("computed", "is not for a property of an event: register its type, and compute with events in an attribute of another name")
-		}
 		if !regexp.MustCompile(`^event\.[a-z][a-z0-9_.]{0,62}\.[a-z][a-z0-9_]{0,62}$`).MatchString(a.Name) {
 			return Invalid("name", "%q should read event.<event>.<property>, lower case, with letters, digits and _", shorten(a.Name))
 		}

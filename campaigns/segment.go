@@ -29,7 +29,8 @@ const SegmentsMax = 2000
 // Check says what is wrong with a definition by itself; whether its rule is right is asked where names are known.
 func (d *SegmentDefinition) Check() error {
 	var checks Checks
-	checks.Require(goodName(d.Name), "name", "should be 1 to 60 letters, digits, spaces, _ or -")
+	checks.Require(goodName(d.Name), "name", "should be 1 to 60 letters, digits, spaces, _, - or apostrophes")
+	checks.Require(d.Name == strings.TrimSpace(d.Name), "name", "should neither begin nor end with a space")
 	checks.Require(uuid.Validate(d.Name) != nil, "name", "should not look like an id")
 	checks.Require(strings.TrimSpace(d.Rule) != "", "rule", "is missing")
 	return checks.Err()

@@ -2,10 +2,7 @@ package engine
 
 import (
 	"context"
-	"fmt"
 	"maps"
-	"slices"
-	"strings"
 
 	"beckon/campaigns"
 	"beckon/campaigns/store"
@@ -45,6 +42,21 @@ func (d definitions) clone() definitions {
 	return d
 }
 
+// printable are the names of customers that templates may print: built-in and stored attributes, and those computed ones
+// that work and depend on one customer alone.
+func (d definitions) printable() (names []string) {
+	s := d.schema()
+	for _, a := range s.Names() {
+		names = append(names, a.Name)
+	}
+	for name := range d.Computed {
+		if value, err := s.Computed(name); err == nil && len(value.Ranks()) == 0 {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 // frozen are the definitions that a campaign was launched with; a draft sees the newest.
 func (d definitions) frozen(c *campaigns.Campaign) definitions {
 	if c.LaunchedAt != nil {
@@ -64,100 +76,8 @@ func (p *plan) freeze(f *campaigns.Frozen) {
 	if p.onceFor != nil {
 		take(p.onceFor.Uses())
 	}
-}
-
-// A use says whether a rule that uses these definitions uses the one that is asked about.
-type use func(rules.Definitions) bool
-
-func segmentUse(name string) use {
-	return func(d rules.Definitions) bool { _, is := d.Segments[name]; return is }
-}
-
-// A user is an expression that is in use, with the name that a marketer knows it by.
-type user struct {
-	name    string
-	compile func() (rules.Definitions, error)
-}
-
-// users are the definitions themselves, and the rules of the campaigns that are not over.
-func (d definitions) users(open []campaigns.Campaign) (all []user) {
-	schema := d.schema()
-	for _, name := range slices.Sorted(maps.Keys(d.Segments)) {
-		all = append(all, user{fmt.Sprintf("the segment %q", name), func() (rules.Definitions, error) { return usesOfRule(schema.Segment(name)) }})
+	for name, value := range p.computed {
+		take(value.Uses())
+		f.Computed[name] = value.Source()
 	}
-	for _, name := range slices.Sorted(maps.Keys(d.Computed)) {
-		all = append(all, user{fmt.Sprintf("the attribute %q", name), func() (rules.Definitions, error) { return usesOfValue(schema.Computed(name)) }})
-	}
-	for _, c := range open {
-		theirs, name := d.frozen(&c).schema(), fmt.Sprintf("the campaign %q", c.Name)
-		all = append(all, user{name, func() (rules.Definitions, error) { return usesOfRule(rules.Compile(theirs, c.Rule)) }})
-		if c.Entry != nil && c.Entry.OnceFor != "" {
-			all = append(all, user{name, func() (rules.Definitions, error) { return usesOfValue(rules.CompileValue(theirs, c.Entry.OnceFor)) }})
-		}
-	}
-	return all
-}
-
-func usesOfRule(r *rules.Rule, err error) (rules.Definitions, error) {
-	if err != nil {
-		return rules.Definitions{}, err
-	}
-	return r.Uses(), nil
-}
-
-func usesOfValue(v *rules.Value, err error) (rules.Definitions, error) {
-	if err != nil {
-		return rules.Definitions{}, err
-	}
-	return v.Uses(), nil
-}
-
-// refuseUse is a conflict that names who uses a definition that is to be deleted or renamed.
-func (d definitions) refuseUse(ctx context.Context, tx *store.Tx, done string, uses use) error {
-	open, err := tx.OpenCampaigns(ctx)
-	if err != nil {
-		return err
-	}
-	var names []string
-	for _, u := range d.users(open) {
-		if used, err := u.compile(); err == nil && uses(used) && !slices.Contains(names, u.name) {
-			names = append(names, u.name)
-		}
-	}
-	if len(names) == 0 {
-		return nil
-	}
-	return campaigns.Conflict("it is used and cannot be %s: by %s", done, strings.Join(names, ", "))
-}
-
-// refuseBreaking is a conflict that names the rules in use which work with these definitions and would not with others.
-// What was launched keeps its own and never breaks.
-func (d definitions) refuseBreaking(ctx context.Context, tx *store.Tx, after definitions) error {
-	open, err := tx.OpenCampaigns(ctx)
-	if err != nil {
-		return err
-	}
-	broke := map[string]bool{}
-	for _, u := range d.users(open) {
-		_, err := u.compile()
-		broke[u.name] = broke[u.name] || err != nil
-	}
-	var broken []string
-	for _, u := range after.users(open) {
-		if _, err := u.compile(); err != nil && !broke[u.name] {
-			broke[u.name] = true
-			broken = append(broken, fmt.Sprintf("%s (%s)", u.name, firstProblem(err)))
-		}
-	}
-	if len(broken) == 0 {
-		return nil
-	}
-	return campaigns.Conflict("this change would break %s", strings.Join(broken, ", "))
-}
-
-func firstProblem(err error) string {
-	if found, is := err.(rules.Errors); is && len(found) > 0 {
-		return found[0].Message
-	}
-	return err.Error()
 }

@@ -26,11 +26,14 @@ func (e *Engine) ExplainRule(ctx context.Context, source, customerID string) (*r
 		if err != nil {
 			return err
 		}
+		if rule, err = audience.Ranked(ctx, tx, rule, at); err != nil {
+			return err
+		}
 		needs := audience.Needs{}.With(rule.Columns(), rule.Histories())
 		return audience.Each(ctx, tx, store.Span{Nos: []int64{customer.No}}, needs, at, func(_ int64, record rules.Record) error {
-			found := rule.Explain(record, at)
+			found, err := rule.Explain(ctx, record, at)
 			why = &found
-			return nil
+			return tooLong(err)
 		})
 	})
 	if err == nil && why == nil {
@@ -72,7 +75,7 @@ func (e *Engine) ForecastRule(ctx context.Context, source string, days int) ([]D
 	if err := e.refuseForecast(ctx, days); err != nil {
 		return nil, err
 	}
-	found, err := e.finder.Find(ctx, e.store, q)
+	found, err := e.find(ctx, q)
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"sync"
 	"time"
@@ -22,6 +23,7 @@ type plan struct {
 	workspace *campaigns.Workspace
 	rule      *rules.Rule
 	onceFor   *rules.Value
+	computed  map[string]*rules.Value // that templates print, by name
 	variants  []variant
 	channels  []string // kinds of address that the variants use, sorted
 	ranges    []lift.Range
@@ -81,15 +83,11 @@ func moneyNames(s *rules.Schema) map[string]bool {
 
 // TemplateVariables are the variables that a template may use in this workspace.
 func TemplateVariables(ctx context.Context, tx *store.Tx) ([]string, error) {
-	s, err := schema(ctx, tx)
+	d, err := readDefinitions(ctx, tx)
 	if err != nil {
 		return nil, err
 	}
-	var names []string
-	for _, a := range s.Names() {
-		names = append(names, a.Name)
-	}
-	return templates.Known(names), nil
+	return templates.Known(d.printable()), nil
 }
 
 // ParseTemplate checks and compiles a template of this workspace.
@@ -97,6 +95,20 @@ func ParseTemplate(ctx context.Context, tx *store.Tx, d *campaigns.TemplateDefin
 	known, err := TemplateVariables(ctx, tx)
 	if err != nil {
 		return nil, err
+	}
+	return templates.Parse(templates.Source{Channel: d.Channel, Parts: d.Parts, Defaults: d.Defaults()}, known)
+}
+
+// parseRevision compiles a template as it was saved: messages are made again from revisions that print attributes which
+// have another name by now, or none.
+func parseRevision(ctx context.Context, tx *store.Tx, d *campaigns.TemplateDefinition) (*templates.Template, error) {
+	known, err := TemplateVariables(ctx, tx)
+	if err != nil {
+		return nil, err
+	}
+	printed := regexp.MustCompile(`customer\.[a-z][a-z0-9_]*`)
+	for _, part := range d.Parts {
+		known = append(known, printed.FindAllString(part, -1)...)
 	}
 	return templates.Parse(templates.Source{Channel: d.Channel, Parts: d.Parts, Defaults: d.Defaults()}, known)
 }
@@ -125,12 +137,13 @@ func (e *Engine) newPlan(ctx context.Context, tx *store.Tx, c campaigns.Campaign
 	if err != nil {
 		return nil, err
 	}
-	s := known.frozen(&c).schema()
+	theirs := known.frozen(&c)
+	s := theirs.schema()
 	if c.Frozen.Zone == "" {
 		c.Frozen.Zone = w.Zone
 	}
 	p := &plan{campaign: c, workspace: w, at: rules.Instant{Now: occurrence.Truncate(time.Second), Zone: c.Zone()}, period: c.Period(occurrence)}
-	p.moneyNames = moneyNames(s)
+	p.moneyNames, p.computed = moneyNames(s), map[string]*rules.Value{}
 	p.key, p.oneKey = c.EntryKey(occurrence)
 	var checks campaigns.Checks
 	if p.rule, err = rules.Compile(s, c.Rule); err != nil {
@@ -139,6 +152,8 @@ func (e *Engine) newPlan(ctx context.Context, tx *store.Tx, c campaigns.Campaign
 	if c.Entry != nil && c.Entry.OnceFor != "" {
 		if p.onceFor, err = rules.CompileValue(s, c.Entry.OnceFor); err != nil {
 			checks.Add(problems("entry.once_for", err))
+		} else if len(p.onceFor.Ranks()) > 0 {
+			checks.Add(campaigns.Invalid("entry.once_for", "cannot use percentile or ntile: who is where changes with everybody else, and an entry is for good"))
 		}
 	}
 	weights := make([]float64, len(c.Variants))
@@ -150,6 +165,9 @@ func (e *Engine) newPlan(ctx context.Context, tx *store.Tx, c campaigns.Campaign
 			}
 			checks.Under(fmt.Sprintf("variants[%d].", i), err)
 			continue
+		}
+		if err := theirs.compute(ready.template, p.computed); err != nil {
+			checks.Under(fmt.Sprintf("variants[%d].", i), err)
 		}
 		p.variants = append(p.variants, ready)
 		p.channels = append(p.channels, ready.channel)
@@ -310,7 +328,7 @@ func (w *words) template(ctx context.Context, tx *store.Tx, id campaigns.ID, rev
 	if err != nil {
 		return nil, definition, err
 	}
-	parsed, err := ParseTemplate(ctx, tx, &definition)
+	parsed, err := parseRevision(ctx, tx, &definition)
 	if err != nil {
 		return nil, definition, err
 	}

@@ -3,6 +3,7 @@ package engine
 import (
 	"bytes"
 	"context"
+	"errors"
 	"time"
 
 	"beckon/campaigns"
@@ -55,7 +56,7 @@ func (e *Engine) CountRule(ctx context.Context, source string, asOf time.Time, z
 	for _, part := range clauses {
 		q.Conditions = append(q.Conditions, audience.Asked{Rule: part, At: at})
 	}
-	found, err := e.finder.Find(ctx, e.store, q)
+	found, err := e.find(ctx, q)
 	if err != nil {
 		return nil, err
 	}
@@ -82,6 +83,20 @@ func (e *Engine) prepareRule(ctx context.Context, source string, asOf time.Time,
 	return rule, at, err
 }
 
+// find asks the executor. A rule that takes too long for a customer is what is wrong with the rule.
+func (e *Engine) find(ctx context.Context, q audience.Question) (*audience.Answer, error) {
+	found, err := e.finder.Find(ctx, e.store, q)
+	return found, tooLong(err)
+}
+
+// tooLong says that a rule takes too long for a customer as what is wrong with the rule; other errors it leaves as they are.
+func tooLong(err error) error {
+	if errors.Is(err, rules.ErrTooLong) {
+		return campaigns.Invalid("rule", "%v", err)
+	}
+	return err
+}
+
 func instant(ctx context.Context, tx *store.Tx, asOf time.Time, zone string) (rules.Instant, error) {
 	w, err := tx.Workspace(ctx)
 	if err != nil {
@@ -106,7 +121,7 @@ func (e *Engine) Matching(ctx context.Context, source string, after int64, limit
 	if err != nil {
 		return nil, err
 	}
-	found, err := e.finder.Find(ctx, e.store, audience.Question{Conditions: []audience.Asked{{Rule: rule, At: at}}, Members: true})
+	found, err := e.find(ctx, audience.Question{Conditions: []audience.Asked{{Rule: rule, At: at}}, Members: true})
 	if err != nil {
 		return nil, err
 	}
@@ -190,7 +205,7 @@ func (e *Engine) previewPlan(ctx context.Context, tx *store.Tx, t *campaigns.Tem
 	if err != nil {
 		return nil, err
 	}
-	s, err := schema(ctx, tx)
+	d, err := readDefinitions(ctx, tx)
 	if err != nil {
 		return nil, err
 	}
@@ -198,8 +213,12 @@ func (e *Engine) previewPlan(ctx context.Context, tx *store.Tx, t *campaigns.Tem
 	if err != nil {
 		return nil, err
 	}
+	computed := map[string]*rules.Value{}
+	if err := d.compute(parsed, computed); err != nil {
+		return nil, err
+	}
 	offer := &campaigns.Offer{OfferDefinition: campaigns.OfferDefinition{Name: "Preview", Effect: campaigns.Effect{Kind: "percent_off", Value: "10"}}}
-	return &plan{workspace: w, at: rules.Instant{Now: tx.Now, Zone: w.Location()}, moneyNames: moneyNames(s),
+	return &plan{workspace: w, at: rules.Instant{Now: tx.Now, Zone: w.Location()}, moneyNames: moneyNames(d.schema()), computed: computed,
 		campaign: campaigns.Campaign{Definition: campaigns.Definition{Name: t.Name}},
 		variants: []variant{{channel: t.Channel, template: parsed, offer: offer}}}, nil
 }

@@ -144,7 +144,7 @@ func (e *Engine) selectRun(ctx context.Context, run *campaigns.Run) error {
 func (e *Engine) members(ctx context.Context, run *campaigns.Run, p *plan) (*roaring64.Bitmap, error) {
 	q := audience.Question{Conditions: []audience.Asked{{Rule: p.rule, At: p.at}}, Members: true}
 	q.Progress = func(scanned int64) error { return e.renewRun(ctx, run, scanned) }
-	found, err := e.finder.Find(ctx, e.store, q)
+	found, err := e.find(ctx, q)
 	if err != nil {
 		return nil, err
 	}

@@ -9,12 +9,37 @@ import (
 	"beckon/campaigns"
 	"beckon/engine/offers"
 	"beckon/engine/rules"
+	"beckon/templates"
 )
+
+// compute compiles the computed attributes that a template prints.
+func (d definitions) compute(t *templates.Template, into map[string]*rules.Value) error {
+	s := d.schema()
+	for _, variable := range t.Variables() {
+		name, of := strings.CutPrefix(variable, "customer.")
+		if _, is := d.Computed[name]; !of || !is || into[name] != nil {
+			continue
+		}
+		value, err := s.Computed(name)
+		if err != nil {
+			return campaigns.Invalid("template_id", "the template prints %s: %s", variable, firstProblem(err))
+		}
+		if len(value.Ranks()) > 0 {
+			return campaigns.Invalid("template_id", "the template prints %s, which is worked out with percentile or ntile: a message says what depends on one customer alone", variable)
+		}
+		into[name] = value
+	}
+	return nil
+}
 
 // variablesNeed are the columns and histories that a variant's template prints from.
 func (p *plan) variablesNeed(v *variant) (columns, histories []string) {
 	for _, name := range v.template.Variables() {
 		if column, is := strings.CutPrefix(name, "customer."); is {
+			if value := p.computed[column]; value != nil {
+				columns, histories = append(columns, value.Columns()...), append(histories, value.Histories()...)
+				continue
+			}
 			switch column {
 			case "next_birthday":
 				columns = append(columns, "birthday")
@@ -94,13 +119,21 @@ func (b *batch) customerValue(record rules.Record, name string) any {
 	case "points":
 		return b.pointsValue(record, "balance")
 	}
-	if b.moneyNames[name] {
-		if minor, ok := record[name].(int64); ok {
+	value, isMoney := record[name], b.moneyNames[name]
+	if computed := b.computed[name]; computed != nil {
+		value, isMoney = computed.Of(record, b.at), computed.Type() == rules.Money
+	}
+	return b.printed(record, value, isMoney)
+}
+
+func (b *batch) printed(record rules.Record, value any, isMoney bool) any {
+	if isMoney {
+		if minor, ok := value.(int64); ok {
 			return campaigns.FormatMoney(minor, b.workspace.Digits())
 		}
 		return nil
 	}
-	switch value := record[name].(type) {
+	switch value := value.(type) {
 	case rules.Date:
 		return value.String()
 	case time.Time:

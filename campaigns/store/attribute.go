@@ -45,13 +45,16 @@ func (tx *Tx) Attribute(ctx context.Context, name string) (campaigns.Attribute, 
 }
 
 // CreateAttribute registers an attribute and, if each customer has a value of it, adds its column to customers. The
-// column is named by a number, so that renaming an attribute never touches the table.
+// column is named by a number that is never used again, so that renaming an attribute never touches the table and nobody
+// takes a new column for one that was deleted.
 func (tx *Tx) CreateAttribute(ctx context.Context, a *campaigns.Attribute) error {
 	if _, err := tx.exec(ctx, "locking attributes", `LOCK TABLE attributes IN EXCLUSIVE MODE`); err != nil {
 		return err
 	}
-	var columns, expressions int
-	if err := tx.tx.QueryRow(ctx, `SELECT count(column_name), count(computed) FROM attributes`).Scan(&columns, &expressions); err != nil {
+	var columns, expressions, last int
+	err := tx.tx.QueryRow(ctx, `SELECT count(column_name), count(computed), (SELECT max(attnum) FROM pg_attribute WHERE attrelid = 'customers'::regclass) FROM attributes`).
+		Scan(&columns, &expressions, &last)
+	if err != nil {
 		return fmt.Errorf("counting attributes: %w", err)
 	}
 	if columns >= campaigns.AttributesMax && a.HasColumn() || expressions >= campaigns.AttributesMax && a.Computed != "" {
@@ -60,13 +63,13 @@ func (tx *Tx) CreateAttribute(ctx context.Context, a *campaigns.Attribute) error
 	a.CreatedAt = tx.Now
 	var column *string
 	if a.HasColumn() {
-		name := fmt.Sprintf("a%d", columns+1)
+		name := fmt.Sprintf("a%d", last+1)
 		a.Column, column = name, &name
-		if _, err := tx.exec(ctx, "adding a column", fmt.Sprintf(`ALTER TABLE customers ADD COLUMN %s %s`, name, columnType(a.Type))); err != nil {
+		if err := tx.alterCustomers(ctx, fmt.Sprintf(`ADD COLUMN %s %s`, name, columnType(a.Type))); err != nil {
 			return err
 		}
 	}
-	_, err := tx.exec(ctx, "registering an attribute", `INSERT INTO attributes (name, type, column_name, computed, created_at) VALUES ($1, $2, $3, nullif($4, ''), $5)`,
+	_, err = tx.exec(ctx, "registering an attribute", `INSERT INTO attributes (name, type, column_name, computed, created_at) VALUES ($1, $2, $3, nullif($4, ''), $5)`,
 		a.Name, a.Type, column, a.Computed, tx.Now)
 	return err
 }
@@ -74,6 +77,35 @@ func (tx *Tx) CreateAttribute(ctx context.Context, a *campaigns.Attribute) error
 // SaveComputed writes the expression of a computed attribute, and the type that follows from it.
 func (tx *Tx) SaveComputed(ctx context.Context, a *campaigns.Attribute) error {
 	_, err := tx.exec(ctx, "saving an attribute", `UPDATE attributes SET type = $2, computed = $3 WHERE name = $1`, a.Name, a.Type, a.Computed)
+	return err
+}
+
+// RenameAttribute gives an attribute another name; what is kept of it stays where it is.
+func (tx *Tx) RenameAttribute(ctx context.Context, from, to string) error {
+	_, err := tx.exec(ctx, "renaming an attribute", `UPDATE attributes SET name = $2 WHERE name = $1`, from, to)
+	return err
+}
+
+// DeleteAttribute forgets an attribute and every customer's value of it.
+func (tx *Tx) DeleteAttribute(ctx context.Context, a *campaigns.Attribute) error {
+	if _, err := tx.exec(ctx, "deleting an attribute", `DELETE FROM attributes WHERE name = $1`, a.Name); err != nil {
+		return err
+	}
+	if a.Column == "" {
+		return nil
+	}
+	return tx.alterCustomers(ctx, `DROP COLUMN `+a.Column)
+}
+
+// alterCustomers gives up after a moment while somebody reads customers: all who come later would wait behind it.
+func (tx *Tx) alterCustomers(ctx context.Context, change string) error {
+	if _, err := tx.exec(ctx, "limiting a wait", `SET LOCAL lock_timeout = '3s'`); err != nil {
+		return err
+	}
+	if _, err := tx.exec(ctx, "altering customers", `ALTER TABLE customers `+change); err != nil {
+		return err
+	}
+	_, err := tx.exec(ctx, "lifting a limit", `SET LOCAL lock_timeout = DEFAULT`)
 	return err
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -120,11 +121,20 @@ func again(err error) bool {
 	return errors.As(err, &e) && (e.Code == "40P01" || e.Code == "40001")
 }
 
-// translate turns PostgreSQL's named constraints into errors that a caller can act on.
+// translate turns PostgreSQL's named constraints, and what a deleted attribute's column leaves behind, into errors that a
+// caller can act on.
 func translate(err error) error {
 	var e *pgconn.PgError
 	if !errors.As(err, &e) {
 		return err
+	}
+	switch {
+	case e.Code == "42703" && regexp.MustCompile(`\ba\d+\b`).MatchString(e.Message):
+		return campaigns.Unavailable(err, "an attribute was deleted meanwhile: try again")
+	case e.Code == "55P03":
+		return campaigns.Unavailable(err, "customers are being read by a long evaluation: try again when it is over")
+	case e.Code == "54011":
+		return campaigns.Conflict("customers have had too many attributes, those that were deleted included: copy the data into a new database first")
 	}
 	if message, known := constraints()[e.ConstraintName]; known {
 		conflict := campaigns.Conflict("%s", message)

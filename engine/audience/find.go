@@ -82,12 +82,14 @@ func (Reference) Name() string { return ByReference }
 func (Reference) Find(ctx context.Context, s *store.Store, q Question) (*Answer, error) {
 	started := s.Now()
 	a := newAnswer(q, ByReference)
-	needs := q.needs()
 	err := s.View(ctx, func(tx *store.Tx) error {
-		return All(ctx, tx, needs, q.Conditions[0].At, func(no int64, record rules.Record) error {
+		q, err := q.rankedByReference(ctx, tx)
+		if err != nil {
+			return err
+		}
+		return All(ctx, tx, q.needs(), q.Conditions[0].At, func(no int64, record rules.Record) error {
 			a.Total++
-			a.add(q, no, record)
-			return nil
+			return a.add(ctx, q, no, record)
 		}, q.Progress)
 	})
 	a.Took = s.Now().Sub(started)
@@ -109,12 +111,16 @@ func (q Question) needs() Needs {
 }
 
 // add counts a customer by the reference.
-func (a *Answer) add(q Question, no int64, record rules.Record) {
+func (a *Answer) add(ctx context.Context, q Question, no int64, record rules.Record) error {
 	for i, c := range q.Conditions {
 		if i > 0 && !c.At.Now.Equal(q.Conditions[i-1].At.Now) {
 			Lapse(record, c.At.Now)
 		}
-		if !c.Rule.Matches(record, c.At) {
+		is, err := c.Rule.Decide(ctx, record, c.At)
+		if err != nil {
+			return err
+		}
+		if !is {
 			continue
 		}
 		a.Counts[i]++
@@ -122,6 +128,7 @@ func (a *Answer) add(q Question, no int64, record rules.Record) {
 			a.join(no, record)
 		}
 	}
+	return ctx.Err()
 }
 
 func (a *Answer) join(no int64, record rules.Record) {

@@ -1,6 +1,9 @@
 package rules
 
-import "testing"
+import (
+	"strconv"
+	"testing"
+)
 
 func BenchmarkMatches(b *testing.B) {
 	for name, source := range map[string]string{
@@ -27,6 +30,27 @@ func BenchmarkCompile(b *testing.B) {
 	for b.Loop() {
 		if _, err := Compile(s, `tier in ["gold", "platinum"] && avg_basket >= 200 && days_since(last_purchase_at) > 90`); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkCutsOfTenMillionCustomers(b *testing.B) {
+	const n = 10_000_000
+	rank := mustCompile(b, "percentile(visits) > 90").Ranks()[0]
+	for b.Loop() {
+		g := NewRanking(rank)
+		g.Grow(n)
+		for i := range int64(n) {
+			g.AddInt(i * 7919 % 1_000_003)
+		}
+		g.Divide()
+		for i := range int64(n) {
+			if value := i * 7919 % 1_000_003; g.TiedInt(value) {
+				g.AddID(value, strconv.FormatInt(i, 10))
+			}
+		}
+		if cuts := g.Cuts(); len(cuts) != 100 {
+			b.Fatal("no cuts")
 		}
 	}
 }

@@ -3,7 +3,7 @@ package rules
 // Bind makes a rule or value ready for an executor of whole audiences, at an instant.
 func (x *expression) Bind(at Instant) *Bound {
 	at = at.normal()
-	b := &binder{scope: x.scope, at: at, today: DateOf(at.Now, at.Zone), vars: map[string]*Expr{}, rows: map[string]rowRef{}}
+	b := &binder{scope: x.scope, at: at, today: DateOf(at.Now, at.Zone), vars: map[string]*Expr{}, rows: map[string]rowRef{}, cuts: x.cuts}
 	normal := normalise(x.checked)
 	if x.condition {
 		normal = truth(normal)
@@ -21,6 +21,7 @@ type binder struct {
 	slots int
 	vars  map[string]*Expr  // let → its variable
 	rows  map[string]rowRef // let of a row → which
+	cuts  []Cuts
 }
 
 // A rowRef is which row an expression of a row stands for: that of a level, or one of two.
@@ -65,6 +66,8 @@ func (b *binder) plain(n *node) *Expr {
 		return b.expr(n.args[0])
 	case opCall:
 		return b.call(n, out)
+	case opRank:
+		return b.rank(n, out)
 	case opMatches:
 		out.Op, out.Pattern, out.Args = Matches, n.pattern, b.all(n)
 	default:

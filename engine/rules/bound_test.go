@@ -68,6 +68,11 @@ func (w *walker) value(x *Expr) any {
 		return items
 	case Filter, Map, Any, Count:
 		return w.closure(x)
+	case RankAmong:
+		if key := w.value(x.Args[0]); key != nil {
+			return x.Cuts.at(key, w.value(x.Args[1]))
+		}
+		return nil
 	}
 	return w.plain(x)
 }
@@ -172,11 +177,14 @@ func agreeBound(t *rapid.T, s *Schema) {
 	}
 	for range 3 {
 		at := someInstant(t)
-		bound := rule.Bind(at)
+		all := someCustomers(t, s.customer, at, rule.Ranks())
+		ready := rule.Ranked(cutsOf(rule.Ranks(), all, at))
+		bound := ready.Bind(at)
 		depends(t, bound.Tree, map[int]Levels{})
-		c := someCustomer(t, s.customer, at)
-		if got, want := walk(bound, s, c), rule.Matches(c, at); got != want {
-			t.Fatalf("%s\nat %v in %v\nbound it is %v, the VM says %v\n%s%v", source, at.Now, at.Zone, got, want, bound.Tree, c)
+		for _, c := range all {
+			if got, want := walk(bound, s, c), ready.Matches(c, at); got != want {
+				t.Fatalf("%s\nat %v in %v\nbound it is %v, the VM says %v\n%s%v among %v", source, at.Now, at.Zone, got, want, bound.Tree, c, all)
+			}
 		}
 	}
 }

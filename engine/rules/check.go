@@ -20,6 +20,8 @@ type checker struct {
 	operator ast.Node  // the node whose operands are being brought to one type
 	elements []shape   // of the closures around the node
 	bound    []binding // the lets around the node
+	ranking  *ranking  // the percentile or ntile around the node
+	isRanked bool      // there is one somewhere, here or in what is used
 	names    map[string]bool
 	columns  map[string]bool
 	history  map[string]bool
@@ -223,6 +225,10 @@ func (c *checker) identifier(n *ast.IdentifierNode) *node {
 		c.use(n.Value, nil, []string{t.name})
 		return &node{op: opHistory, name: n.Value, shape: shape{kind: list, elem: row, rows: t}}
 	}
+	if c.ranking != nil && slices.ContainsFunc(c.ranking.bound, func(b binding) bool { return b.name == n.Value }) {
+		message, hint := c.ranking.outside(fmt.Sprintf("the let `%s`", n.Value))
+		return c.fail(n, message, hint)
+	}
 	if f, ok := c.functions[n.Value]; ok {
 		return c.fail(n, fmt.Sprintf("`%s` is a function and needs its argument", n.Value), "write "+f.example)
 	}
@@ -318,7 +324,11 @@ func (c *checker) mustBool(at ast.Node, n *node) bool {
 func (c *checker) items(n *ast.ArrayNode) *node {
 	args := make([]*node, len(n.Nodes))
 	for i, item := range n.Nodes {
+		visits := c.visits
 		args[i] = c.node(item)
+		if isFixed(args[i]) { // a list of thousands is looked up as fast as a short one, and text has a limit of its own
+			c.visits = visits
+		}
 		switch kind := args[i].shape.kind; {
 		case kind == broken:
 			return brokenNode()

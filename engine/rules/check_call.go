@@ -26,6 +26,9 @@ func (c *checker) call(n ast.Node, name string, args []ast.Node) *node {
 		}
 		return c.unknownFunction(n, name)
 	}
+	if name == "percentile" || name == "ntile" {
+		return c.rank(n, f, args)
+	}
 	if len(args) != 1 {
 		return c.fail(n, fmt.Sprintf("`%s` takes one argument, not %d", name, len(args)), "write "+f.example)
 	}
@@ -208,6 +211,10 @@ func (c *checker) pointer(n *ast.PointerNode) *node {
 	if n.Name != "" {
 		return c.fail(n, fmt.Sprintf("`#%s` is not part of the rule language", shorten([]rune(n.Name))), "# is the element itself")
 	}
+	if len(c.elements) == 0 && c.ranking != nil && len(c.ranking.elements) > 0 {
+		message, hint := c.ranking.outside("the element of the list around it")
+		return c.fail(n, message, hint)
+	}
 	if len(c.elements) == 0 {
 		return c.fail(n, "# and .field stand inside a closure", "any(items, .amount > 100)")
 	}
@@ -238,6 +245,7 @@ func (c *checker) member(n *ast.MemberNode) *node {
 		if !ok {
 			return c.fail(n.Property, fmt.Sprintf("no event has a registered property `%s`", shorten([]rune(name.Value))), c.propHint(name.Value))
 		}
+		c.properties[name.Value] = true
 		return &node{op: opProp, name: name.Value, shape: scalar(kind), args: []*node{base}}
 	case base.shape.elem == row:
 		return c.fail(n, fmt.Sprintf("`%s` is %s, not one of them", c.piece(n.Node), base.shape), fmt.Sprintf("write map(%s, .%s)", c.piece(n.Node), name.Value))

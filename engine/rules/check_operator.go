@@ -74,6 +74,9 @@ func (c *checker) logic(n *ast.BinaryNode, operator string) *node {
 }
 
 func (c *checker) comparison(n *ast.BinaryNode, left, right *node) *node {
+	if isFraction(left, right) || isFraction(right, left) {
+		return c.fail(n, "percentiles are whole numbers from 1 to 100", "the top tenth is percentile(total_spend) > 90")
+	}
 	isEquality := n.Operator == "==" || n.Operator == "!="
 	a, b, ok := c.alike(left, right)
 	if !ok {

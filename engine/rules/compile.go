@@ -27,11 +27,16 @@ func compile(s *scope, tree *node) (*vm.Program, error) {
 // emitter turns nodes of the checked tree into nodes of expr's.
 type emitter struct {
 	*scope
+	closures int // around the node
+	once     int // values that are the same for all elements
 }
 
 func (e *emitter) emit(n *node) ast.Node {
+	if e.closures > 0 && (n.op == opClosure || n.op == opAggregate) && isWithin(n, 0, nil) {
+		return e.kept(n)
+	}
 	switch n.op {
-	case opConstant:
+	case opConstant, opKnown:
 		return value(n.value)
 	case opElement:
 		return typed(&ast.PointerNode{})
@@ -47,8 +52,6 @@ func (e *emitter) emit(n *node) ast.Node {
 		return e.items(n)
 	case opBinary:
 		return e.binary(n)
-	case opClosure:
-		return e.closure(n)
 	case opMatches:
 		pattern := n.pattern
 		return call(func(x any) bool { s, ok := x.(string); return ok && pattern.MatchString(s) }, e.emit(n.args[0]))
@@ -61,6 +64,8 @@ func (e *emitter) emit(n *node) ast.Node {
 // value emits what reads or computes a value.
 func (e *emitter) value(n *node) ast.Node {
 	switch n.op {
+	case opClosure:
+		return e.closure(n)
 	case opAttribute:
 		return call(load(n.attribute), environment())
 	case opHistory:
@@ -78,6 +83,9 @@ func (e *emitter) value(n *node) ast.Node {
 	case opCall:
 		run := n.function.run
 		return call(func(env, x any) any { return run(env.(*evaluation), x) }, environment(), e.emit(n.args[0]))
+	case opRank:
+		index := n.index
+		return call(func(env, x any) any { return env.(*evaluation).rankOf(index, x) }, environment(), e.emit(n.args[0]))
 	case opToNumber:
 		return call(intToNumber, e.emit(n.args[0]))
 	case opTruth:
@@ -91,7 +99,7 @@ func (e *emitter) value(n *node) ast.Node {
 			return x
 		}, e.emit(n.args[0]))
 	case opAggregate:
-		return call(aggregator(n.name, n.args[0].shape.elem, e.scale), e.emit(n.args[0]))
+		return call(aggregator(n.name, n.args[0].shape.elem, e.scale), e.visited(n.args[0], 1))
 	}
 	return value(nil)
 }
@@ -107,7 +115,7 @@ func (e *emitter) binary(n *node) ast.Node {
 		if set, ok := constantSet(right); ok {
 			return call(set, e.emit(left))
 		}
-		return call(isIn, e.emit(left), e.emit(right))
+		return call(isIn, e.emit(left), e.visited(right, 1))
 	case "contains", "startsWith", "endsWith":
 		return call(textual(n.name), e.emit(left), e.emit(right))
 	}
@@ -163,10 +171,41 @@ func (e *emitter) items(n *node) ast.Node {
 	return typed(&ast.ArrayNode{Nodes: items})
 }
 
+// visited is a list that is walked with so many steps for each element: from within a closure that costs, again for each element.
+func (e *emitter) visited(n *node, steps int) ast.Node {
+	list := e.emit(n)
+	if e.closures == 0 {
+		return list
+	}
+	return call(func(env, l any) any {
+		env.(*evaluation).budget.spend(steps * size(l))
+		return l
+	}, environment(), list)
+}
+
+// kept is a part within a closure that is the same for all elements: worked out at the first, if any.
+func (e *emitter) kept(n *node) ast.Node {
+	index, closures := e.once, e.closures
+	e.once++
+	e.closures = 0
+	value := e.value(n)
+	e.closures = closures
+	known := call(func(env any) bool { at := env.(*evaluation); return index < len(at.once) && at.once[index] != nil }, environment())
+	recall := call(func(env any) any { return env.(*evaluation).once[index].value }, environment())
+	keep := call(func(env, x any) any { env.(*evaluation).keep(index, x); return x }, environment(), value)
+	return typed(&ast.ConditionalNode{Ternary: true, Cond: known, Exp1: recall, Exp2: keep})
+}
+
 func (e *emitter) closure(n *node) ast.Node {
-	args := []ast.Node{e.emit(n.args[0])}
+	steps := 1
 	if len(n.args) == 2 {
+		steps = parts(n.args[1])
+	}
+	args := []ast.Node{e.visited(n.args[0], steps)}
+	if len(n.args) == 2 {
+		e.closures++
 		args = append(args, typed(&ast.PredicateNode{Node: e.emit(n.args[1])}))
+		e.closures--
 	}
 	out := typed(&ast.BuiltinNode{Name: n.name, Arguments: args})
 	if n.name == "count" { // the VM counts in int

@@ -54,17 +54,21 @@ type expansion struct {
 	visits  int // it counts for as much at each use
 	deepest int // of closures
 	broken  string
+	ranked  bool // it holds a percentile or an ntile
 }
 
 // expansions is what a rule and all that it uses have in common while they are checked.
 type expansions struct {
-	done map[string]*expansion // by the name as rules write it
-	path []string              // what is being looked into
-	used Definitions
+	done  map[string]*expansion // by the name as rules write it
+	path  []string              // what is being looked into
+	used  Definitions
+	ranks []ranked
+
+	properties map[string]bool // of events
 }
 
 func newExpansions(path []string) *expansions {
-	return &expansions{done: map[string]*expansion{}, path: path, used: Definitions{Segments: map[string]string{}, Computed: map[string]string{}}}
+	return &expansions{done: map[string]*expansion{}, path: path, properties: map[string]bool{}, used: Definitions{Segments: map[string]string{}, Computed: map[string]string{}}}
 }
 
 // segment is a call of segment("name").
@@ -111,6 +115,11 @@ func (c *checker) expand(at ast.Node, as op, name, source string) *node {
 	if c.deepest > closuresMax {
 		return c.fail(at, fmt.Sprintf("closures are nested more than %d deep, with those of `%s`", closuresMax, name), "use it outside the closure")
 	}
+	if found.ranked && c.ranking != nil {
+		return c.fail(at, fmt.Sprintf("`%s` is worked out with percentile or ntile, and cannot stand inside `%s`", name, c.ranking.name),
+			"what customers are ranked by is a value of each by itself")
+	}
+	c.isRanked = c.isRanked || found.ranked
 	return &node{op: as, name: name, shape: found.tree.shape, args: []*node{found.tree}, parsed: found.parsed}
 }
 
@@ -138,5 +147,5 @@ func (c *checker) lookInto(as op, name, source string) *expansion {
 		}
 		return &expansion{broken: first.message}
 	}
-	return &expansion{tree: tree, parsed: parsed, visits: inner.visits, deepest: inner.deepest}
+	return &expansion{tree: tree, parsed: parsed, visits: inner.visits, deepest: inner.deepest, ranked: inner.isRanked}
 }

@@ -132,7 +132,7 @@ func TestAnExplanationGoesIntoSegments(t *testing.T) {
         total_spend / 100 = 7
           total_spend = 700.00
 `
-	if got := drawn(rule.Explain(lin(t), noon(t)).Tree, 0); got != want {
+	if got := drawn(explained(rule, lin(t), noon(t)).Tree, 0); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 }
@@ -158,15 +158,17 @@ func TestNamedPartsMeanWhatTheyStandFor(t *testing.T) {
 			t.Skip("a constant has no type by itself, or too large")
 		}
 		at := someInstant(t)
-		c := someCustomer(t, s.customer, at)
+		all := someCustomers(t, s.customer, at, named.Ranks())
+		c := all[0]
+		named, written = named.Ranked(cutsOf(named.Ranks(), all, at)), written.Ranked(cutsOf(written.Ranks(), all, at))
 		got := named.Matches(c, at)
-		if want := newOracle(s, c, at).matches(named.checked); got != want {
+		if want := amongAll(s, c, at, all).matches(named.checked); got != want {
 			t.Fatalf("one: %s\ntwo: %s\nthree: %s\n%s\nthe VM says %v, the oracle %v\n%v", one, two, value, named.Source(), got, want, c)
 		}
 		if want := written.Matches(c, at); got != want {
 			t.Fatalf("%s\nis %v, written out\n%s\nis %v\n%v", named.Source(), got, written.Source(), want, c)
 		}
-		if why := named.Explain(c, at); *why.Tree.Matches != got {
+		if why := explained(named, c, at); *why.Tree.Matches != got {
 			t.Fatalf("%s is %v, but explained as %v", named.Source(), got, !got)
 		}
 	})

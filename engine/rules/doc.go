@@ -22,6 +22,11 @@
 // Why numbers meet money as decimals: 199.9 as a number has no exact binary form, so a number is compared with money
 // by its shortest decimal form, which is what the marketer typed. A number and an int are compared by exact value.
 //
+// Why a rank is a look at constants: percentile(x) and ntile(x, n) depend on all customers, so their cut points are worked
+// out once for an evaluation (Ranks, Ranking) and given to the rule (Ranked). From then on a rank is a search among at
+// most a thousand cuts of (x, id), and one that is compared with a constant is bound to a range of x; the id decides only
+// where a bucket begins among customers with one value.
+//
 // Why segments and computed attributes are trees, and no text put into text: they are typed by themselves, see no let and
 // no element of those who use them, and are checked once however often a rule names them.
 package rules

@@ -19,14 +19,21 @@ type evaluation struct {
 	at     Instant
 	today  Date
 	zone   *time.Location
+	cuts   []Cuts              // of the rule's ranks
 	seen   [historiesMax][]any // rows of a history up to now, filled when first asked for
 	filled [historiesMax]bool
+	once   []*kept // values that are the same for all elements; nil until they are asked for
+	budget budget
 	vm     vm.VM
 }
 
-// begin sets the customer and the instant.
-func (e *evaluation) begin(c Record, at Instant) {
+// kept is a value that was worked out before.
+type kept struct{ value any }
+
+// begin sets the customer, the instant and, where there are ranks, their cuts.
+func (e *evaluation) begin(c Record, at Instant, cuts ...Cuts) {
 	at = at.normal()
+	e.cuts = cuts
 	e.record, e.at, e.zone, e.today = c, at, at.Zone, DateOf(at.Now, at.Zone)
 }
 
@@ -41,7 +48,8 @@ func (e *evaluation) end() bool {
 			small = small && cap(e.seen[i]) <= keep
 		}
 	}
-	e.record = nil
+	e.record, e.cuts, e.budget = nil, nil, budget{}
+	clear(e.once)
 	return small
 }
 
@@ -150,4 +158,12 @@ func (w *wide) int64() any {
 		return n
 	}
 	return nil
+}
+
+// keep remembers a value until the evaluation ends.
+func (e *evaluation) keep(index int, value any) {
+	for len(e.once) <= index {
+		e.once = append(e.once, nil)
+	}
+	e.once[index] = &kept{value}
 }

@@ -1,8 +1,11 @@
 package rules
 
 import (
+	"context"
 	"fmt"
 	"strings"
+
+	"github.com/expr-lang/expr/ast"
 )
 
 // Explanation is why a customer is in or out. KeptOutBy are the texts of the top-level conjuncts that are false for a
@@ -24,23 +27,28 @@ type Piece struct {
 // Missing is the Value of a piece that has none.
 const Missing = "missing"
 
-// Explain says how each part of the rule came out for a customer at an instant. The tree's Matches is what Matches says.
-func (r *Rule) Explain(c Record, at Instant) Explanation {
+// Explain says how each part of the rule came out for a customer at an instant. The tree's Matches is what Decide says. Its
+// error is ErrTooLong, or the context's.
+func (r *Rule) Explain(ctx context.Context, c Record, at Instant) (Explanation, error) {
 	e := r.idle.Get().(*evaluation)
-	e.begin(c, at)
-	x := &explainer{scope: r.scope, parsed: r.parsed, evaluation: e}
+	e.begin(c, at, r.cuts...)
+	e.budget.isOver = ctx.Err
+	x := &explainer{scope: r.scope, parsed: r.parsed, evaluation: e, known: map[*node]any{}, places: map[ast.Node][2]int{}, lets: map[string]any{}}
 	out := Explanation{Tree: x.piece(r.checked)}
+	if e.budget.stopped != nil {
+		return Explanation{}, e.budget.stopped
+	}
 	if !*out.Tree.Matches {
 		for _, n := range spread(r.checked, "&&") {
 			if x.value(n) != true {
-				out.KeptOutBy = append(out.KeptOutBy, x.parsed.text(n))
+				out.KeptOutBy = append(out.KeptOutBy, x.text(n))
 			}
 		}
 	}
 	if e.end() {
 		r.idle.Put(e)
 	}
-	return out
+	return out, nil
 }
 
 // Conjuncts are the conditions that the rule joins with && at its top, each a rule by itself: the rule is true where all
@@ -74,13 +82,16 @@ func (p *parsed) text(n *node) string {
 	return string(p.source[from:to])
 }
 
-// explainer works out the parts of a rule for one customer. Each part runs as a program of its own on the evaluation's
-// VM, so that a part means by itself what it means in the rule.
+// explainer works out the parts of a rule for one customer, from the innermost outwards: each runs as a program of its own
+// on the evaluation's VM, so that a part means by itself what it means in the rule, with its own parts' values in their
+// places, so that each is worked out once.
 type explainer struct {
 	*scope
 	*parsed
 	*evaluation
-	lets []*node // around the part
+	known  map[*node]any
+	places map[ast.Node][2]int
+	lets   map[string]any // around the part
 }
 
 func (x *explainer) piece(n *node) Piece {
@@ -93,33 +104,104 @@ func (x *explainer) piece(n *node) Piece {
 	return out
 }
 
-func (x *explainer) text(n *node) string { return x.parsed.text(n) }
+func (x *explainer) text(n *node) string {
+	from, to := x.place(n)
+	return string(x.source[from:to])
+}
 
-// value runs a part, within the lets that it may name.
-func (x *explainer) value(n *node) any {
-	tree := n
-	for i := len(x.lets) - 1; i >= 0; i-- {
-		let := x.lets[i]
-		tree = &node{op: opLet, name: let.name, shape: n.shape, args: []*node{let.args[0], tree}}
+// place is where a part is written.
+func (x *explainer) place(n *node) (from, to int) {
+	at, done := x.places[n.written]
+	if !done {
+		at[0], at[1] = x.stretch(n.written)
+		x.places[n.written] = at
 	}
-	program, err := compile(x.scope, normalise(tree))
-	if err != nil {
+	return at[0], at[1]
+}
+
+// value is what a part comes to.
+func (x *explainer) value(n *node) any {
+	if value, done := x.known[n]; done {
+		return value
+	}
+	value := x.work(n)
+	x.known[n] = value
+	return value
+}
+
+func (x *explainer) work(n *node) any {
+	switch n.op {
+	case opConstant:
+		return n.value
+	case opVariable:
+		return x.lets[n.name]
+	case opLet:
+		x.lets[n.name] = x.value(n.args[0])
+		return x.value(n.args[1])
+	case opSegment:
+		return x.inside(n).value(n.args[0]) == true
+	case opComputed:
+		return x.inside(n).value(n.args[0])
+	}
+	program, err := compile(x.scope, normalise(x.shallow(n)))
+	if err != nil || x.budget.stopped != nil {
 		return nil
 	}
+	clear(x.once) // another program's
 	answer, _ := x.vm.Run(program, x.evaluation)
 	return answer
+}
+
+// inside explains a segment or a computed attribute, which sees no let.
+func (x *explainer) inside(n *node) *explainer {
+	return &explainer{scope: x.scope, parsed: n.parsed, evaluation: x.evaluation, known: x.known, places: x.places, lets: map[string]any{}}
+}
+
+// shallow is a part with the values of its own parts in their places. What stands inside a closure stays, but for the lets
+// around it.
+func (x *explainer) shallow(n *node) *node {
+	out := *n
+	out.args = make([]*node, len(n.args))
+	for i, arg := range n.args {
+		switch {
+		case n.op == opClosure && i == 1:
+			out.args[i] = x.filled(arg)
+		case arg.op == opRange:
+			out.args[i] = x.shallow(arg)
+		case arg.op == opItems || isFixed(arg): // literals stay what the compiler knows them as
+			out.args[i] = x.shallow(arg)
+		default:
+			out.args[i] = &node{op: opKnown, shape: arg.shape, value: x.value(arg)}
+		}
+	}
+	return &out
+}
+
+// filled is the inside of a closure with the values of the lets around the closure.
+func (x *explainer) filled(n *node) *node {
+	switch n.op {
+	case opVariable:
+		if value, is := x.lets[n.name]; is {
+			return &node{op: opKnown, shape: n.shape, value: value}
+		}
+		return n
+	case opSegment, opComputed, opRank:
+		return n
+	}
+	out := *n
+	out.args = make([]*node, len(n.args))
+	for i, arg := range n.args {
+		out.args[i] = x.filled(arg)
+	}
+	return &out
 }
 
 func (x *explainer) children(n *node) []Piece {
 	switch {
 	case n.op == opLet:
-		value := x.within(n, n.args[:1])
-		x.lets = append(x.lets, n)
-		defer func() { x.lets = x.lets[:len(x.lets)-1] }()
-		return append(value, x.within(n, n.args[1:])...)
+		return append(x.within(n, n.args[:1]), x.within(n, n.args[1:])...)
 	case n.op == opSegment || n.op == opComputed:
-		inside := &explainer{scope: x.scope, parsed: n.parsed, evaluation: x.evaluation}
-		return []Piece{inside.piece(n.args[0])}
+		return []Piece{x.inside(n).piece(n.args[0])}
 	case n.op == opClosure:
 		return x.within(n, n.args[:1])
 	case n.op == opBinary && (n.name == "&&" || n.name == "||"):
@@ -132,12 +214,12 @@ func (x *explainer) children(n *node) []Piece {
 // opposite of its text: its own parts stand in for it.
 func (x *explainer) within(parent *node, nodes []*node) []Piece {
 	var pieces []Piece
-	from, to := x.stretch(parent.written)
+	from, to := x.place(parent)
 	for _, n := range nodes {
 		if n.written == nil || n.shape.kind != Bool && isFixed(n) {
 			continue
 		}
-		first, last := x.stretch(n.written)
+		first, last := x.place(n)
 		if n.op == opRange || first == from && last == to {
 			pieces = append(pieces, x.children(n)...)
 			continue

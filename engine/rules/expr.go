@@ -24,6 +24,7 @@ type Expr struct {
 	Low     int64          // Within
 	High    int64          // Within
 	Pattern *regexp.Regexp // Matches
+	Cuts    Cuts           // RankAmong: one or more
 	Slot    int            // Let, Variable: which variable, unique in the rule
 	Level   int            // closures: the level of their element, from 1; Element, Field, Prop: whose element
 	Depends Levels         // the closures around it whose element its value depends on
@@ -100,6 +101,8 @@ const (
 	Max     // of none missing
 	Mean    // a Number; of none missing; money in major units
 	Trues   // how many of Args[0] are true
+
+	RankAmong // of Args[0] (Int, Number, Money, DateType, Time) and Args[1], the column id: the Value of the last of Cuts that is not behind them, of the first when all are
 )
 
 // String is the operation as plans show it.
@@ -107,7 +110,7 @@ func (o Op) String() string {
 	names := [...]string{"constant", "column", "field", "prop", "element", "let", "variable", "not", "and", "or", "truth", "equal", "less",
 		"less or equal", "within", "between", "in", "contains", "starts with", "ends with", "matches", "choose", "otherwise", "add", "subtract",
 		"multiply", "divide", "rest", "power", "negate", "to number", "call", "length", "items", "history", "filter", "map", "any", "count",
-		"sum", "min", "max", "mean", "trues"}
+		"sum", "min", "max", "mean", "trues", "rank among"}
 	return names[o]
 }
 
@@ -151,6 +154,8 @@ func (e *Expr) label() string {
 		text += " " + e.span()
 	case Matches:
 		text += " " + strconv.Quote(e.Pattern.String())
+	case RankAmong:
+		text += fmt.Sprintf(" %d cuts", len(e.Cuts))
 	case Filter, Map, Any, Count:
 		text += fmt.Sprintf(" at %d", e.Level)
 	}

@@ -18,9 +18,10 @@ type function struct {
 	run     func(e *evaluation, x any) any
 }
 
-// functions by name. `date("…")` and `time("…")` of a literal are constants; the checker knows them.
+// functions by name. `date("…")` and `time("…")` of a literal are constants, percentile and ntile look at all customers;
+// the checker knows them.
 func functions() map[string]*function {
-	when := []Type{DateType, Time}
+	when, ranks := []Type{DateType, Time}, []Type{Int, Number, Money, DateType, Time}
 	byName := map[string]*function{}
 	for _, f := range []*function{
 		{name: "year", takes: when, gives: Int, example: "year(birthday)", run: onDay(func(d Date) int64 { return int64(d.Year()) })},
@@ -40,6 +41,8 @@ func functions() map[string]*function {
 		{name: "lower", takes: []Type{Text}, gives: Text, example: "lower(city)", run: onText(strings.ToLower)},
 		{name: "upper", takes: []Type{Text}, gives: Text, example: "upper(city)", run: onText(strings.ToUpper)},
 		{name: "trim", takes: []Type{Text}, gives: Text, example: "trim(name)", run: onText(strings.TrimSpace)},
+		{name: "percentile", takes: ranks, gives: Int, example: "percentile(total_spend) > 90", columns: []string{"id"}},
+		{name: "ntile", takes: ranks, gives: Int, example: "ntile(total_spend, 5) == 5", columns: []string{"id"}},
 		{name: "len", takes: []Type{Text, list}, gives: Int, example: "len(tags)", run: length},
 	} {
 		byName[f.name] = f

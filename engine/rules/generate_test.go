@@ -18,6 +18,7 @@ type writer struct {
 	elements []shape
 	vars     []Attribute
 	lets     int
+	isRank   bool // within a percentile or an ntile
 }
 
 // index is below n. It spreads what rapid draws, which prefers small numbers, over all of them; 0 stays 0, to shrink to.
@@ -215,6 +216,7 @@ func (w *writer) int(d int) string {
 		},
 		func() string { return "age(" + w.when(DateType, d) + ")" },
 		func() string { return "points_expiring(" + w.int(d) + ")" },
+		func() string { return w.rank(d) },
 		func() string { return "len(" + w.pick(w.text(d), w.texts(d), w.values(Int, d)) + ")" },
 		func() string { return w.counting(d) },
 		func() string { return w.aggregate(Int, d) },
@@ -223,6 +225,24 @@ func (w *writer) int(d int) string {
 		func() string { return "(" + w.let(d, w.int) + ")" },
 		func() string { return w.leaf(Int) },
 	)
+}
+
+// rank is a place among all customers, by a value that sees nothing of what is around it.
+func (w *writer) rank(d int) string {
+	if w.isRank {
+		return w.leaf(Int)
+	}
+	if len(w.elements) > 0 {
+		d = 0
+	}
+	elements, vars := w.elements, w.vars
+	w.elements, w.vars, w.isRank = nil, nil, true
+	x := w.value(rapid.SampledFrom([]Type{Int, Number, Money, DateType, Time}).Draw(w.t, "by"), d)
+	w.elements, w.vars, w.isRank = elements, vars, false
+	if w.chance(2) {
+		return "percentile(" + x + ")"
+	}
+	return "ntile(" + x + ", " + w.pick("1", "2", "3", "5", "1000") + ")"
 }
 
 func (w *writer) counting(d int) string {

@@ -24,6 +24,12 @@ func sourceType(c campaigns.SourceColumn) Type {
 	return t
 }
 
+// Reserved are the words of the language that can never be names. The names of functions can: age is an attribute beside
+// age(birthday).
+func Reserved() []string {
+	return []string{"true", "false", "nil", "let", "if", "else", "in", "not", "and", "or", "contains", "matches"}
+}
+
 // historiesMax is how many histories there are, and the size of an evaluation's cache.
 const historiesMax = 7
 

@@ -8,10 +8,11 @@ import (
 
 // didYouMean names the known name nearest to what was written, where one is near enough to be meant.
 func didYouMean(written string, known []string) string {
-	best, least := "", 1+max(1, min(3, len(written)/3))
+	letters := len([]rune(written))
+	best, least := "", 1+max(1, min(3, letters/3, letters-1)) // something of it has to stay
 	slices.Sort(known)
 	for _, name := range known {
-		if d := distance(written, name, least); d < least {
+		if d := distance(written, name, least); d < least && d < letters {
 			best, least = name, d
 		}
 	}

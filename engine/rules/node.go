@@ -31,7 +31,11 @@ const (
 	opClosure             // name: a closure, of args[0] and, where there is one, args[1]
 	opToNumber            // the int args[0] as a number
 	opSegment             // the rule args[0], written in parsed; true or false
+	opRank                // percentile or ntile, of args[0]; index: which of the rule's ranks; value: an ntile's buckets
 	opComputed            // the value args[0], written in parsed
+
+	// What explaining adds.
+	opKnown // value, worked out before
 
 	// What normalise adds.
 	opTruth     // args[0] is a bool; missing is false
@@ -49,6 +53,7 @@ type node struct {
 	value     any // bool, int64, float64, string, Date, wall; nil is missing
 	attribute *attribute
 	function  *function
+	index     int // of a rank
 	pattern   *regexp.Regexp
 	written   ast.Node // where it stands in the text; nil for what normalise adds
 	parsed    *parsed  // of a segment or a computed attribute: the text of args[0]

@@ -3,6 +3,7 @@ package rules
 import (
 	"cmp"
 	"math"
+	"slices"
 	"strings"
 	"time"
 )
@@ -233,33 +234,49 @@ func isIn(x, l any) bool {
 	return false
 }
 
-// constantSet is `in` a list of text literals: a hash look-up when the list is long.
+// constantSet is `in` a list of literals: a search by halving when the list is long, and a hash look-up of texts.
 func constantSet(n *node) (func(any) bool, bool) {
-	if n.op != opItems || n.shape.elem != Text {
+	if n.op != opItems {
 		return nil, false
 	}
-	texts, set := make([]string, 0, len(n.args)), make(map[string]struct{}, len(n.args))
+	var items []any
 	for _, arg := range n.args {
 		if arg.op != opConstant {
 			return nil, false
 		}
-		if text, ok := arg.value.(string); ok {
-			texts, set[text] = append(texts, text), struct{}{}
+		if arg.value != nil {
+			items = append(items, arg.value)
 		}
 	}
 	const few = 8
-	if len(texts) > few {
-		return func(x any) bool { s, ok := x.(string); _, found := set[s]; return ok && found }, true
-	}
-	return func(x any) bool {
-		s, ok := x.(string)
-		for i := 0; ok && i < len(texts); i++ {
-			if texts[i] == s {
-				return true
-			}
+	switch {
+	case len(items) <= few && n.shape.elem == Text:
+		return amongFew(items), true
+	case n.shape.elem == Text:
+		set := make(map[string]struct{}, len(items))
+		for _, item := range items {
+			set[item.(string)] = struct{}{}
 		}
-		return false
+		return func(x any) bool { s, ok := x.(string); _, found := set[s]; return ok && found }, true
+	case len(items) <= few:
+		return nil, false
+	}
+	slices.SortFunc(items, compareValues)
+	return func(x any) bool {
+		if x == nil {
+			return false
+		}
+		_, found := slices.BinarySearchFunc(items, x, compareValues)
+		return found
 	}, true
+}
+
+func amongFew(items []any) func(any) bool {
+	texts := make([]string, len(items))
+	for i, item := range items {
+		texts[i] = item.(string)
+	}
+	return func(x any) bool { s, ok := x.(string); return ok && slices.Contains(texts, s) }
 }
 
 func textual(operator string) func(a, b any) bool {

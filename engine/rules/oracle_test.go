@@ -20,6 +20,7 @@ type oracle struct {
 	zone     *time.Location
 	elements []any
 	vars     []variable
+	all      []Record // all customers, for ranks; nil where they are not known
 }
 
 type variable struct {
@@ -96,6 +97,8 @@ func (o *oracle) eval(n *node) any {
 		return o.eval(n.args[0]) == true
 	case opComputed:
 		return o.eval(n.args[0])
+	case opRank:
+		return o.rank(n)
 	case opToNumber:
 		if x, ok := o.eval(n.args[0]).(*big.Int); ok {
 			return asFloat(x)
@@ -103,6 +106,42 @@ func (o *oracle) eval(n *node) any {
 		return nil
 	}
 	panic("the oracle does not know this node")
+}
+
+// rank counts the customers who are not behind this one: SQL's ntile is laid out bucket by bucket.
+func (o *oracle) rank(n *node) any {
+	alone := func(c Record) any { return (&oracle{s: o.s, c: c, now: o.now, zone: o.zone}).eval(n.args[0]) }
+	mine, x := alone(o.c), n.args[0].shape
+	rank, total := 0, 0
+	for _, c := range o.all {
+		theirs := alone(c)
+		if theirs == nil || mine == nil {
+			continue
+		}
+		total++
+		order := o.compare(theirs, x, mine, x)
+		id, known := c["id"].(string)
+		my, have := o.c["id"].(string)
+		if order < 0 || order == 0 && (!known || have && slices.Compare([]rune(id), []rune(my)) <= 0) {
+			rank++
+		}
+	}
+	if total == 0 {
+		return nil
+	}
+	if n.name == "percentile" {
+		return big.NewInt(int64(math.Ceil(100 * float64(rank) / float64(total))))
+	}
+	buckets, last := int(n.value.(int64)), 0
+	for bucket := 1; ; bucket++ {
+		last += total / buckets
+		if bucket <= total%buckets {
+			last++
+		}
+		if rank <= last {
+			return big.NewInt(int64(bucket))
+		}
+	}
 }
 
 func minus(x any) any {

@@ -187,13 +187,16 @@ func translate(message, piece string) (string, string) {
 
 // syntaxHint knows what people write who come from SQL, spreadsheets or word processors.
 func syntaxHint(piece string) string {
-	switch strings.ToLower(piece) {
+	switch lower := strings.ToLower(piece); lower {
 	case "=":
 		return "write == to compare"
 	case "&":
 		return "write && or and"
 	case "and", "or", "not", "in", "contains", "matches":
-		return "write " + strings.ToLower(piece) + " in lower case"
+		if piece == lower {
+			return "a value is missing beside it"
+		}
+		return "write " + lower + " in lower case"
 	case ">", "<>":
 		return "write != for \"is not\", >= for \"at least\""
 	case "“", "”", "‘", "’", "«", "»", "「", "」":

@@ -24,7 +24,10 @@ type expression struct {
 	names     []string
 	columns   []string
 	histories []string
+	props     []string
 	used      Definitions
+	ranks     []Rank
+	cuts      []Cuts     // one for each of ranks, none before they are known
 	condition bool       // a rule: the whole is true or false
 	idle      *sync.Pool // of *evaluation
 }
@@ -66,11 +69,15 @@ func build(s *scope, source string, want Type, path ...string) (expression, erro
 	if err != nil {
 		return expression{}, Errors{place(parsed.source, problem{to: len(parsed.source), message: err.Error()})}
 	}
-	return expression{
+	out := expression{
 		scope: s, parsed: parsed, source: source, checked: tree, program: program,
-		names: sorted(found.names), columns: sorted(found.columns), histories: sorted(found.history), used: found.used, condition: want == Bool,
+		names: sorted(found.names), columns: sorted(found.columns), histories: sorted(found.history), props: sorted(found.properties), used: found.used, condition: want == Bool,
 		idle: &sync.Pool{New: func() any { return newEvaluation() }},
-	}, nil
+	}
+	if out.ranks, err = ranksOf(s, out, found.ranks); err != nil {
+		return expression{}, Errors{place(parsed.source, problem{to: len(parsed.source), message: err.Error()})}
+	}
+	return out, nil
 }
 
 func sorted(set map[string]bool) []string { return slices.Sorted(maps.Keys(set)) }
@@ -101,22 +108,33 @@ func (x *expression) Columns() []string { return slices.Clone(x.columns) }
 // Histories are the lists that a Record must have for the rule, sorted; points needs "lots".
 func (x *expression) Histories() []string { return slices.Clone(x.histories) }
 
+// Properties are the properties of events that the rule reads, sorted, those that it reads through what it uses included.
+func (x *expression) Properties() []string { return slices.Clone(x.props) }
+
 // Uses are the segments and computed attributes that the rule uses, those that these use included.
 func (x *expression) Uses() Definitions {
 	return Definitions{Segments: maps.Clone(x.used.Segments), Computed: maps.Clone(x.used.Computed)}
 }
 
-// Matches says whether the rule is true for a customer at an instant. It never fails.
+// Matches says whether the rule is true for a customer at an instant. It never fails: a rule that is ErrTooLong for the
+// customer is false.
 func (r *Rule) Matches(c Record, at Instant) bool {
 	answer, _ := r.evaluate(c, at)
 	return answer == true
 }
 
-// evaluate runs the program. The error is always nil unless this package has a defect; tests look at it.
-func (x *expression) evaluate(c Record, at Instant) (any, error) {
+// evaluate runs the program. Beside ErrTooLong, an error is a defect of this package; tests look at it.
+func (x *expression) evaluate(c Record, at Instant) (any, error) { return x.run(nil, c, at) }
+
+// run runs the program until it ends, or isOver says an error.
+func (x *expression) run(isOver func() error, c Record, at Instant) (any, error) {
 	e := x.idle.Get().(*evaluation)
-	e.begin(c, at)
+	e.begin(c, at, x.cuts...)
+	e.budget.isOver = isOver
 	answer, err := e.vm.Run(x.program, e)
+	if e.budget.stopped != nil {
+		return nil, e.budget.stopped
+	}
 	if e.end() {
 		x.idle.Put(e)
 	}

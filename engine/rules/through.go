@@ -6,6 +6,9 @@ import "time"
 // worked out for each customer. What cannot be said so stays as it is.
 func (b *binder) through(w *Expr) *Expr {
 	call := w.Args[0]
+	if call.Op == RankAmong {
+		return b.throughRank(w)
+	}
 	if call.Op != Call || len(call.Args) != 1 {
 		return w
 	}

@@ -25,11 +25,17 @@ func CompileValue(s *Schema, source string) (*Value, error) {
 // Type is the type of the value.
 func (v *Value) Type() Type { return v.kind }
 
+// Of is the value for a customer at an instant, as in a Record: bool, int64, float64, string, Date or time.Time; nil is
+// missing. It never fails: one that takes too long (ErrTooLong) is missing.
+func (v *Value) Of(c Record, at Instant) any {
+	answer, _ := v.evaluate(c, at)
+	return answer
+}
+
 // Text is the value's canonical text, "" when it is missing: true or false, digits, the shortest decimal of a number,
 // an amount in major units with all its decimals, a date as 2026-01-31, a time as 2026-01-31T10:00:00Z in UTC.
 func (v *Value) Text(c Record, at Instant) string {
-	answer, _ := v.evaluate(c, at)
-	return v.scope.text(answer, v.kind)
+	return v.scope.text(v.Of(c, at), v.kind)
 }
 
 // text is the canonical text of a single value of a type, "" when it is missing.
