@@ -1,0 +1,185 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// A Place is where a value that rules know is kept: an SQL expression, and its type as attributes name it, "props" for an
+// event's properties. Dates and times are PostgreSQL's own; money is in minor units.
+type Place struct {
+	SQL  string
+	Type string
+}
+
+// placeOf is a column as conditions use it: a date is a date and not yet a number of days.
+func placeOf(c column) Place {
+	names := map[kind]string{asText: "text", asInt: "int", asFloat: "number", asBool: "bool", asDate: "date", asTime: "time", asTexts: "text_list", asBytes: "bytes", asJSON: "props"}
+	sql := strings.TrimSuffix(c.sql, " - DATE '1970-01-01'")
+	return Place{SQL: strings.TrimSuffix(sql, "::text"), Type: names[c.kind]}
+}
+
+// Places are the stored values of a customer by the names that rules know, over the customers c and their figures f.
+func (tx *Tx) Places(ctx context.Context) (map[string]Place, error) {
+	attributes, err := tx.Attributes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	places := map[string]Place{}
+	for name, c := range profileColumns() {
+		places[name] = placeOf(c)
+	}
+	for _, a := range attributes {
+		if !a.IsEventProperty() {
+			places[a.Name] = placeOf(attributeColumn(a))
+		}
+	}
+	return places, nil
+}
+
+// A HistoryPlace is where a history is kept: Select is a SELECT of no, of the fields by their names, and of what orders a
+// customer's rows. It needs the evaluation's instant where it says NowMark.
+type HistoryPlace struct {
+	Select string
+	Fields map[string]string // name → type, as in Place
+	Order  []string
+}
+
+// NowMark stands in a HistoryPlace for the evaluation's instant, a timestamptz.
+const NowMark = "$3"
+
+// HistoryPlaceOf describes a history; false for a name that is none.
+func HistoryPlaceOf(name string) (HistoryPlace, bool) {
+	h, known := histories()[name]
+	place := HistoryPlace{Fields: map[string]string{}}
+	columns := []string{"p.no"}
+	for i, field := range h.names {
+		at := placeOf(h.columns[i])
+		place.Fields[field] = at.Type
+		columns = append(columns, at.SQL+" AS "+field)
+	}
+	for i, by := range strings.Split(h.order, ", ") {
+		key := "k" + strconv.Itoa(i+1)
+		columns, place.Order = append(columns, by+" AS "+key), append(place.Order, key)
+	}
+	place.Select = "SELECT " + strings.Join(columns, ", ") + " FROM " + h.from
+	return place, known
+}
+
+// A Condition is SQL over the customers c, and their figures f where Figures says so, with parameters $1 … of Args. It may
+// be NULL, where it cannot say.
+type Condition struct {
+	SQL     string
+	Args    []any
+	Figures bool
+}
+
+func (c Condition) from() string {
+	if c.Figures {
+		return " FROM customers c LEFT JOIN customer_figures f ON f.no = c.no"
+	}
+	return " FROM customers c"
+}
+
+// CountWhere counts, in one scan, the customers for whom each of some conditions is true; they share the parameters of
+// where, to which the scan is limited unless it is empty.
+func (tx *Tx) CountWhere(ctx context.Context, where Condition, conditions []string) ([]int64, error) {
+	counts := make([]int64, len(conditions))
+	targets := make([]any, len(conditions))
+	columns := make([]string, len(conditions))
+	for i, condition := range conditions {
+		columns[i], targets[i] = "count(*) FILTER (WHERE "+condition+")", &counts[i]
+		if condition == "" {
+			columns[i] = "count(*)"
+		}
+	}
+	sql := "SELECT " + strings.Join(columns, ", ") + where.from()
+	if where.SQL != "" {
+		sql += " WHERE " + where.SQL
+	}
+	if len(conditions) == 0 {
+		return nil, nil
+	}
+	sql, args := used(sql, where.Args)
+	err := tx.tx.QueryRow(ctx, sql, append([]any{pgx.QueryExecModeDescribeExec}, args...)...).Scan(targets...)
+	if err != nil {
+		return nil, fmt.Errorf("counting by a condition: %w", err)
+	}
+	return counts, nil
+}
+
+// EachWhere gives the numbers of the customers for whom a condition is not false, in no order, and whether it is sure: the
+// condition is true, not NULL. An empty condition is true.
+func (tx *Tx) EachWhere(ctx context.Context, c Condition, unsure bool, each func(no int64, sure bool) error) error {
+	sql := "SELECT c.no, TRUE" + c.from()
+	switch {
+	case unsure:
+		sql = "SELECT c.no, (" + c.SQL + ") IS NOT NULL" + c.from() + " WHERE (" + c.SQL + ") IS NOT FALSE"
+	case c.SQL != "":
+		sql += " WHERE " + c.SQL
+	}
+	sql, args := used(sql, c.Args)
+	rows, err := tx.tx.Query(ctx, sql, append([]any{pgx.QueryExecModeDescribeExec}, args...)...)
+	if err != nil {
+		return fmt.Errorf("finding by a condition: %w", err)
+	}
+	var no int64
+	var sure bool
+	_, err = pgx.ForEachRow(rows, []any{&no, &sure}, func() error { return each(no, sure) })
+	if err != nil {
+		return fmt.Errorf("finding by a condition: %w", err)
+	}
+	return nil
+}
+
+// used leaves out the parameters that a statement does not name: PostgreSQL could not tell their types.
+func used(sql string, args []any) (string, []any) {
+	var kept []any
+	numbers := map[string]string{}
+	sql = regexp.MustCompile(`\$\d+`).ReplaceAllStringFunc(sql, func(mark string) string {
+		if numbers[mark] == "" {
+			i, err := strconv.Atoi(mark[1:])
+			if err != nil || i < 1 || i > len(args) {
+				return mark
+			}
+			kept = append(kept, args[i-1])
+			numbers[mark] = "$" + strconv.Itoa(len(kept))
+		}
+		return numbers[mark]
+	})
+	return sql, kept
+}
+
+// DistinctTexts are the texts that a column of customers, an element of a list of texts or a field of a history has at
+// all; false when there are more than limit. history is empty for a column.
+func (tx *Tx) DistinctTexts(ctx context.Context, history, name string, limit int) ([]string, bool, error) {
+	from := ""
+	if history != "" {
+		place, _ := HistoryPlaceOf(history)
+		from = "(SELECT h." + name + " AS v FROM (" + strings.ReplaceAll(place.Select, NowMark, "NULL::timestamptz") + ") h) d"
+		if place.Fields[name] != "text" {
+			return nil, false, fmt.Errorf("reading distinct texts: %s of %s is no text", name, history)
+		}
+	} else {
+		places, err := tx.Places(ctx)
+		if err != nil {
+			return nil, false, err
+		}
+		switch place := places[name]; place.Type {
+		case "text":
+			from = "(SELECT " + place.SQL + " AS v FROM customers c) d"
+		case "text_list":
+			from = "(SELECT e.v FROM customers c CROSS JOIN LATERAL unnest(" + place.SQL + ") AS e(v)) d"
+		default:
+			return nil, false, fmt.Errorf("reading distinct texts: %s is no text", name)
+		}
+	}
+	texts, err := many(ctx, tx, "distinct texts", "SELECT DISTINCT d.v FROM "+from+" WHERE d.v IS NOT NULL LIMIT $1", pgx.RowTo[string], limit+1)
+	return texts, len(texts) <= limit, err
+}
+
