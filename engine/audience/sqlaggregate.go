@@ -12,11 +12,13 @@ const rowsMost = 1e8
 // aggregate is a value of all elements of a list; missing elements are skipped, as SQL does.
 func (t *translator) aggregate(x *rules.Expr) value {
 	over := t.relation(x.Args[0])
+	if x.Op == rules.Count {
+		return t.count(x, over)
+	}
+	over = over.gathered(t, over.elem.sql)
 	v := value{kind: x.Type, least: 1, most: intMost}
 	e := over.elem
 	switch x.Op {
-	case rules.Count:
-		return t.count(x, over)
 	case rules.Trues:
 		v.sql, v.most = over.sel("count(*)", e.sql), rowsMost
 	case rules.Min, rules.Max:

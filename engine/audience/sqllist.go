@@ -40,6 +40,21 @@ func (r *relation) sel(expression string, conditions ...string) string {
 	return sql
 }
 
+// gathered are the rows as a relation of an expression, v, and of what orders them. An aggregate has to stand over such a
+// relation: one over nothing but what comes from around it would belong there.
+func (r *relation) gathered(t *translator, expression string) *relation {
+	alias := t.alias("g")
+	columns := []string{expression + " AS v"}
+	out := &relation{elem: r.elem}
+	for i, by := range r.order {
+		key := "k" + strconv.Itoa(i+1)
+		columns, out.order = append(columns, by+" AS "+key), append(out.order, alias+"."+key)
+	}
+	out.from = "(" + r.sel(strings.Join(columns, ", ")) + ") " + alias
+	out.elem.sql, out.elem.atom, out.elem.raw = alias+".v", true, ""
+	return out
+}
+
 // relation writes a list as rows. A missing list has none.
 func (t *translator) relation(x *rules.Expr) *relation {
 	if t.reason != "" || t.failed != nil {
@@ -168,17 +183,19 @@ func (t *translator) body(x *rules.Expr, over *relation) condition {
 // any says whether a condition is true for an element.
 func (t *translator) any(x *rules.Expr) condition {
 	over := t.relation(x.Args[0])
-	return exists(over, t.body(x, over))
+	return t.exists(over, t.body(x, over))
 }
 
-func exists(over *relation, c condition) condition {
+func (t *translator) exists(over *relation, c condition) condition {
 	if c.null != unsure {
 		if c.sql == "TRUE" {
 			return condition{"EXISTS (" + over.sel("1") + ")", never}
 		}
 		return condition{"EXISTS (" + over.sel("1", c.sql) + ")", never}
 	}
-	return condition{"(" + over.sel("CASE WHEN bool_or("+c.sql+") THEN TRUE WHEN bool_or(("+c.sql+") IS NULL) THEN NULL ELSE FALSE END") + ")", unsure}
+	all := over.gathered(t, c.sql)
+	v := all.elem.sql
+	return condition{"(" + all.sel("CASE WHEN bool_or("+v+") THEN TRUE WHEN bool_or("+v+" IS NULL) THEN NULL ELSE FALSE END") + ")", unsure}
 }
 
 // in looks a value up in a list; nothing that is missing is in one.
@@ -194,7 +211,7 @@ func (t *translator) in(x *rules.Expr) condition {
 		return condition{of.sql + " = ANY (" + t.array(list, of.kind).sql + ")", no}
 	case list.Op != rules.Items:
 		over := t.relation(list)
-		return exists(over, t.compare(over.elem, of, " = "))
+		return t.exists(over, t.compare(over.elem, of, " = "))
 	}
 	var fixed, others []*rules.Expr
 	for _, arg := range list.Args {
@@ -289,6 +306,10 @@ func (t *translator) array(x *rules.Expr, elem rules.Type) value {
 		out = widest(out, a, b)
 		out.sql = "coalesce(" + a.sql + ", " + b.sql + ")"
 	default:
+		if x.Op != rules.Filter && x.Op != rules.Map {
+			t.refuse("a %s that is a list has no SQL form", x.Op)
+			return out
+		}
 		over := t.relation(x)
 		out = widest(out, over.elem)
 		out.sql = "ARRAY(" + over.sel(over.elem.sql) + " ORDER BY " + strings.Join(over.order, ", ") + ")"

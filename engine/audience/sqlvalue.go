@@ -116,7 +116,7 @@ func (t *translator) plainValue(x *rules.Expr) value {
 	case rules.Count, rules.Sum, rules.Min, rules.Max, rules.Mean, rules.Trues:
 		return t.aggregate(x)
 	}
-	return value{sql: t.sure(t.cond(x)), kind: rules.Bool}
+	return value{sql: "(" + t.sure(t.cond(x)) + ")", kind: rules.Bool}
 }
 
 // constant is a parameter. Days and seconds are known as they are, too, for ranges.
