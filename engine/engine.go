@@ -19,6 +19,7 @@ import (
 
 	"beckon/campaigns"
 	"beckon/campaigns/store"
+	"beckon/engine/audience"
 )
 
 // Lease is how long a claim holds without being renewed. Sending stops leaseMargin before its end by the node's own
@@ -35,6 +36,7 @@ type Engine struct {
 	log     *slog.Logger
 	baseURL string
 	words   words
+	finder  audience.Executor
 	wake    chan struct{} // something was queued: senders need not wait for their tick
 }
 
@@ -49,7 +51,7 @@ func New(s *store.Store, options Options) *Engine {
 	if options.Log == nil {
 		options.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Engine{store: s, node: campaigns.NewID(s.Now()), log: options.Log, baseURL: options.BaseURL, wake: make(chan struct{}, 1)}
+	return &Engine{store: s, node: campaigns.NewID(s.Now()), log: options.Log, baseURL: options.BaseURL, finder: audience.Reference{}, wake: make(chan struct{}, 1)}
 }
 
 // Node is this node's id, under which it holds leases.

@@ -58,39 +58,41 @@ func (e *Engine) ForecastRule(ctx context.Context, source string, days int) ([]D
 	if days < 1 || days > ForecastDaysMax {
 		return nil, campaigns.Invalid("days", "should be between 1 and %d", ForecastDaysMax)
 	}
-	rule, err := e.CheckRule(ctx, source)
+	rule, at, err := e.prepareRule(ctx, source, time.Time{}, "")
 	if err != nil {
 		return nil, err
 	}
-	var counts []Day
-	err = e.store.View(ctx, func(tx *store.Tx) error {
-		at, err := instant(ctx, tx, time.Time{}, "")
-		if err != nil {
-			return err
-		}
+	var q audience.Question
+	counts := make([]Day, days)
+	for i := range counts {
+		day := rules.Instant{Now: at.Now.In(at.Zone).AddDate(0, 0, i), Zone: at.Zone}
+		counts[i].Date = day.Now.Format(time.DateOnly)
+		q.Conditions = append(q.Conditions, audience.Asked{Rule: rule, At: day})
+	}
+	if err := e.refuseForecast(ctx, days); err != nil {
+		return nil, err
+	}
+	found, err := e.finder.Find(ctx, e.store, q)
+	if err != nil {
+		return nil, err
+	}
+	for i, count := range found.Counts {
+		counts[i].Count = count
+	}
+	return counts, nil
+}
+
+// refuseForecast refuses what would take longer than a request may.
+func (e *Engine) refuseForecast(ctx context.Context, days int) error {
+	if e.finder.Name() == audience.ByVector {
+		return nil
+	}
+	return e.store.View(ctx, func(tx *store.Tx) error {
 		_, customers, err := tx.CustomerSpan(ctx)
-		if err != nil {
-			return err
-		}
-		if customers*int64(days) > forecastMax {
-			return campaigns.Invalid("days", "%d days over %d customers are more than the %d evaluations that one forecast may take: ask for at most %d days",
+		if err == nil && customers*int64(days) > forecastMax {
+			err = campaigns.Invalid("days", "%d days over %d customers are more than the %d evaluations that one forecast may take: ask for at most %d days",
 				days, customers, forecastMax, forecastMax/customers)
 		}
-		instants := make([]rules.Instant, days)
-		for i := range instants {
-			instants[i] = rules.Instant{Now: at.Now.In(at.Zone).AddDate(0, 0, i), Zone: at.Zone}
-			counts = append(counts, Day{Date: instants[i].Now.Format(time.DateOnly)})
-		}
-		needs := audience.Needs{}.With(rule.Columns(), rule.Histories())
-		return audience.All(ctx, tx, needs, at, func(_ int64, record rules.Record) error {
-			for i, day := range instants {
-				audience.Lapse(record, day.Now)
-				if rule.Matches(record, day) {
-					counts[i].Count++
-				}
-			}
-			return ctx.Err()
-		}, nil)
+		return err
 	})
-	return counts, err
 }

@@ -129,7 +129,7 @@ func (e *Engine) newPlan(ctx context.Context, tx *store.Tx, c campaigns.Campaign
 	if c.Frozen.Zone == "" {
 		c.Frozen.Zone = w.Zone
 	}
-	p := &plan{campaign: c, workspace: w, at: rules.Instant{Now: occurrence, Zone: c.Zone()}, period: c.Period(occurrence)}
+	p := &plan{campaign: c, workspace: w, at: rules.Instant{Now: occurrence.Truncate(time.Second), Zone: c.Zone()}, period: c.Period(occurrence)}
 	p.moneyNames = moneyNames(s)
 	p.key, p.oneKey = c.EntryKey(occurrence)
 	var checks campaigns.Checks

@@ -43,54 +43,43 @@ type Clause struct {
 
 // CountRule counts exactly. A zero asOf is now; an empty zone the workspace's.
 func (e *Engine) CountRule(ctx context.Context, source string, asOf time.Time, zone string) (*Count, error) {
-	rule, err := e.CheckRule(ctx, source)
+	rule, at, err := e.prepareRule(ctx, source, asOf, zone)
 	if err != nil {
 		return nil, err
 	}
-	started := e.store.Now()
-	count := &Count{Executor: "reference", Reachable: map[string]int64{campaigns.Email: 0, campaigns.SMS: 0}}
-	conjuncts, err := rule.Conjuncts()
+	clauses, err := rule.Conjuncts()
 	if err != nil {
 		return nil, err
 	}
-	for _, part := range conjuncts {
-		count.Clauses = append(count.Clauses, Clause{Text: part.Source()})
+	q := audience.Question{Conditions: []audience.Asked{{Rule: rule, At: at}}, Reach: true}
+	for _, part := range clauses {
+		q.Conditions = append(q.Conditions, audience.Asked{Rule: part, At: at})
 	}
+	found, err := e.finder.Find(ctx, e.store, q)
+	if err != nil {
+		return nil, err
+	}
+	count := &Count{Matching: found.Counts[0], Total: found.Total, Reachable: found.Reachable, Took: found.Took, Executor: found.Executor}
+	for i, part := range clauses {
+		count.Clauses = append(count.Clauses, Clause{Text: part.Source(), Count: found.Counts[i+1]})
+	}
+	return count, nil
+}
+
+// prepareRule compiles a rule and fixes the instant at which it is asked.
+func (e *Engine) prepareRule(ctx context.Context, source string, asOf time.Time, zone string) (rule *rules.Rule, at rules.Instant, err error) {
 	err = e.store.View(ctx, func(tx *store.Tx) error {
-		at, err := instant(ctx, tx, asOf, zone)
+		s, err := schema(ctx, tx)
 		if err != nil {
 			return err
 		}
-		needs := audience.Needs{Columns: []string{"email_hash", "phone_hash", "email_consent", "sms_consent"}}.With(rule.Columns(), rule.Histories())
-		return audience.All(ctx, tx, needs, at, func(no int64, record rules.Record) error {
-			count.add(no, record, at, conjuncts)
-			return ctx.Err()
-		}, nil)
+		if rule, err = rules.Compile(s, source); err != nil {
+			return problems("rule", err)
+		}
+		at, err = instant(ctx, tx, asOf, zone)
+		return err
 	})
-	count.Took = e.store.Now().Sub(started)
-	return count, err
-}
-
-// add counts a customer: one who meets all conjuncts matches.
-func (c *Count) add(no int64, record rules.Record, at rules.Instant, conjuncts []*rules.Rule) {
-	c.Total++
-	met := 0
-	for i, part := range conjuncts {
-		if part.Matches(record, at) {
-			c.Clauses[i].Count++
-			met++
-		}
-	}
-	if met < len(conjuncts) {
-		return
-	}
-	c.Matching++
-	found := candidateOf(no, record)
-	for kind := range c.Reachable {
-		if found.consent[kind] && found.hash[kind] != nil {
-			c.Reachable[kind]++
-		}
-	}
+	return rule, at, err
 }
 
 func instant(ctx context.Context, tx *store.Tx, asOf time.Time, zone string) (rules.Instant, error) {
@@ -102,6 +91,7 @@ func instant(ctx context.Context, tx *store.Tx, asOf time.Time, zone string) (ru
 	if !asOf.IsZero() {
 		at.Now = asOf
 	}
+	at.Now = at.Now.Truncate(time.Second) // rules know whole seconds
 	if zone != "" {
 		if at.Zone, err = time.LoadLocation(zone); err != nil || zone == "Local" {
 			return at, campaigns.Invalid("zone", "%q is not an IANA time zone such as Asia/Shanghai", zone)
@@ -112,35 +102,21 @@ func instant(ctx context.Context, tx *store.Tx, asOf time.Time, zone string) (ru
 
 // Matching lists customers who match a rule now, ascending by number, beginning after one.
 func (e *Engine) Matching(ctx context.Context, source string, after int64, limit int) ([]int64, error) {
-	rule, err := e.CheckRule(ctx, source)
+	rule, at, err := e.prepareRule(ctx, source, time.Time{}, "")
+	if err != nil {
+		return nil, err
+	}
+	found, err := e.finder.Find(ctx, e.store, audience.Question{Conditions: []audience.Asked{{Rule: rule, At: at}}, Members: true})
 	if err != nil {
 		return nil, err
 	}
 	var nos []int64
-	err = e.store.View(ctx, func(tx *store.Tx) error {
-		at, err := instant(ctx, tx, time.Time{}, "")
-		if err != nil {
-			return err
-		}
-		end, _, err := tx.CustomerSpan(ctx)
-		if err != nil {
-			return err
-		}
-		needs := audience.Needs{}.With(rule.Columns(), rule.Histories())
-		for from := after + 1; from < end && len(nos) < limit; from += audience.SpanSize {
-			err := audience.Each(ctx, tx, store.Span{From: from, To: from + audience.SpanSize}, needs, at, func(no int64, record rules.Record) error {
-				if len(nos) < limit && rule.Matches(record, at) {
-					nos = append(nos, no)
-				}
-				return nil
-			})
-			if err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	return nos, err
+	it := found.Members.Iterator()
+	it.AdvanceIfNeeded(uint64(after + 1))
+	for it.HasNext() && len(nos) < limit {
+		nos = append(nos, int64(it.Next()))
+	}
+	return nos, nil
 }
 
 // MessageContent is what a message said: kept content, else made again from its template's revision and its variables,

@@ -107,15 +107,17 @@ func (e *Engine) selectRun(ctx context.Context, run *campaigns.Run) error {
 		if err != nil {
 			return err
 		}
-		if sel.plan, err = e.newPlan(ctx, tx, c, run.Occurrence); err != nil {
-			return err
-		}
-		if _, run.Customers, err = tx.CustomerSpan(ctx); err != nil {
-			return err
-		}
-		return e.scan(ctx, tx, run, sel)
+		sel.plan, err = e.newPlan(ctx, tx, c, run.Occurrence)
+		return err
 	})
 	if err != nil {
+		return err
+	}
+	members, err := e.members(ctx, run, sel.plan)
+	if err != nil {
+		return err
+	}
+	if err := e.gateMembers(ctx, run, sel, members); err != nil {
 		return err
 	}
 	sel.resolveDuplicates()
@@ -132,46 +134,62 @@ func (e *Engine) selectRun(ctx context.Context, run *campaigns.Run) error {
 				return err
 			}
 		}
-		run.Status, run.Executor = campaigns.Queueing, "reference"
+		run.Status = campaigns.Queueing
 		run.SelectedAt, run.SelectMS = &tx.Now, tx.Now.Sub(started).Milliseconds()
 		return tx.SaveRun(ctx, run, campaigns.Selecting, e.node, tx.Now.Add(Lease))
 	})
 }
 
-// scan walks all customers in spans; the lease is renewed and progress shown as it goes.
-func (e *Engine) scan(ctx context.Context, tx *store.Tx, run *campaigns.Run, sel *selection) error {
-	end, _, err := tx.CustomerSpan(ctx)
+// members are the customers who match the run's rule; the lease is renewed and progress shown as they are found.
+func (e *Engine) members(ctx context.Context, run *campaigns.Run, p *plan) (*roaring64.Bitmap, error) {
+	q := audience.Question{Conditions: []audience.Asked{{Rule: p.rule, At: p.at}}, Members: true}
+	q.Progress = func(scanned int64) error { return e.renewRun(ctx, run, scanned) }
+	found, err := e.finder.Find(ctx, e.store, q)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	needs := sel.needs().With(sel.rule.Columns(), sel.rule.Histories())
-	for from := int64(0); from < end; from += audience.SpanSize {
-		if err := sel.scanSpan(ctx, tx, needs, store.Span{From: from, To: from + audience.SpanSize}, &run.Scanned); err != nil {
+	run.Customers, run.Executor = found.Total, found.Executor
+	return found.Members, e.renewRun(ctx, run, found.Total)
+}
+
+func (e *Engine) renewRun(ctx context.Context, run *campaigns.Run, scanned int64) error {
+	run.Scanned = scanned
+	return e.store.Update(ctx, func(tx *store.Tx) error {
+		return tx.SaveRun(ctx, run, campaigns.Selecting, e.node, tx.Now.Add(Lease))
+	})
+}
+
+// gateMembers leads the members through the gates before the arms, a batch at a time.
+func (e *Engine) gateMembers(ctx context.Context, run *campaigns.Run, sel *selection, members *roaring64.Bitmap) error {
+	needs := sel.needs()
+	nos := make([]int64, 0, audience.SpanSize)
+	for it := members.Iterator(); it.HasNext(); {
+		nos = nos[:0]
+		for it.HasNext() && len(nos) < audience.SpanSize {
+			nos = append(nos, int64(it.Next()))
+		}
+		err := e.store.View(ctx, func(tx *store.Tx) error { return sel.gate(ctx, tx, needs, nos) })
+		if err != nil {
 			return err
 		}
-		err := e.store.Update(ctx, func(tx *store.Tx) error {
-			return tx.SaveRun(ctx, run, campaigns.Selecting, e.node, tx.Now.Add(Lease))
-		})
-		if err != nil {
+		if err := e.renewRun(ctx, run, run.Scanned); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (sel *selection) scanSpan(ctx context.Context, tx *store.Tx, needs audience.Needs, span store.Span, scanned *int64) error {
-	earlier, err := sel.earlierEntries(ctx, tx, span)
+// gate leads members through the gates; nos ascend.
+func (sel *selection) gate(ctx context.Context, tx *store.Tx, needs audience.Needs, nos []int64) error {
+	earlier, err := sel.earlierEntries(ctx, tx, store.Span{From: nos[0], To: nos[len(nos)-1] + 1})
 	if err != nil {
 		return err
 	}
 	var candidates []candidate
-	err = audience.Each(ctx, tx, span, needs, sel.at, func(no int64, record rules.Record) error {
-		*scanned++
-		switch {
-		case !sel.rule.Matches(record, sel.at):
-		case !sel.mayEnter(record, earlier[no]):
+	err = audience.Each(ctx, tx, store.Span{Nos: nos}, needs, sel.at, func(no int64, record rules.Record) error {
+		if !sel.mayEnter(record, earlier[no]) {
 			sel.put(campaigns.GateEntry, no)
-		default:
+		} else {
 			candidates = append(candidates, candidateOf(no, record))
 		}
 		return nil

@@ -44,6 +44,7 @@ func profileColumns() map[string]column {
 		"tier_shortfall": {"c.tier_shortfall", asFloat}, "registered_at": {"c.registered_at", asTime},
 		"sms_consent": {"c.sms_consent", asBool}, "email_consent": {"c.email_consent", asBool}, "tags": {"c.tags", asTexts},
 		"email_hash": {"c.email_hash", asBytes}, "phone_hash": {"c.phone_hash", asBytes},
+		"has_email": {"c.email_hash IS NOT NULL", asBool}, "has_phone": {"c.phone_hash IS NOT NULL", asBool},
 		"purchase_count": {"coalesce(f.purchase_count, 0)::bigint", asInt}, "total_spend": {"coalesce(f.total_spend, 0)", asInt},
 		"lifetime_points":   {"coalesce(f.lifetime_points, 0)", asInt},
 		"first_purchase_at": {"f.first_purchase_at", asTime}, "last_purchase_at": {"f.last_purchase_at", asTime},
