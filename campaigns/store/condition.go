@@ -102,9 +102,6 @@ func (tx *Tx) CountWhere(ctx context.Context, where Condition, conditions []stri
 	if where.SQL != "" {
 		sql += " WHERE " + where.SQL
 	}
-	if len(conditions) == 0 {
-		return nil, nil
-	}
 	sql, args := used(sql, where.Args)
 	err := tx.tx.QueryRow(ctx, sql, append([]any{pgx.QueryExecModeDescribeExec}, args...)...).Scan(targets...)
 	if err != nil {
@@ -113,14 +110,10 @@ func (tx *Tx) CountWhere(ctx context.Context, where Condition, conditions []stri
 	return counts, nil
 }
 
-// EachWhere gives the numbers of the customers for whom a condition is not false, in no order, and whether it is sure: the
-// condition is true, not NULL. An empty condition is true.
-func (tx *Tx) EachWhere(ctx context.Context, c Condition, unsure bool, each func(no int64, sure bool) error) error {
-	sql := "SELECT c.no, TRUE" + c.from()
-	switch {
-	case unsure:
-		sql = "SELECT c.no, (" + c.SQL + ") IS NOT NULL" + c.from() + " WHERE (" + c.SQL + ") IS NOT FALSE"
-	case c.SQL != "":
+// EachWhere gives the numbers of the customers for whom a condition is true, in no order. An empty condition is true.
+func (tx *Tx) EachWhere(ctx context.Context, c Condition, each func(no int64) error) error {
+	sql := "SELECT c.no" + c.from()
+	if c.SQL != "" {
 		sql += " WHERE " + c.SQL
 	}
 	sql, args := used(sql, c.Args)
@@ -129,9 +122,7 @@ func (tx *Tx) EachWhere(ctx context.Context, c Condition, unsure bool, each func
 		return fmt.Errorf("finding by a condition: %w", err)
 	}
 	var no int64
-	var sure bool
-	_, err = pgx.ForEachRow(rows, []any{&no, &sure}, func() error { return each(no, sure) })
-	if err != nil {
+	if _, err = pgx.ForEachRow(rows, []any{&no}, func() error { return each(no) }); err != nil {
 		return fmt.Errorf("finding by a condition: %w", err)
 	}
 	return nil

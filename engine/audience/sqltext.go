@@ -99,7 +99,7 @@ func (t *translator) decided(x, input *rules.Expr) condition {
 	if !ok {
 		return condition{sql: "FALSE"}
 	}
-	var those, others []string
+	those, others := []string{}, []string{}
 	for _, text := range all {
 		answer, err := decide(x, text)
 		if err != nil {
@@ -117,12 +117,18 @@ func (t *translator) decided(x, input *rules.Expr) condition {
 		t.refuse("%v", err)
 	}
 	column := t.value(input).sql
+	if len(those) == 0 && missing != true {
+		return condition{sql: "FALSE"}
+	}
 	holds := condition{column + " = ANY (" + t.param(those, "text[]") + ")", no}
 	if len(others) < len(those) {
 		holds = condition{column + " <> ALL (" + t.param(others, "text[]") + ")", no}
 	}
+	if len(others) == 0 && missing != true {
+		return condition{column + " IS NOT NULL", never}
+	}
 	if missing == true {
-		return condition{"(" + holds.sql + ") IS NOT FALSE", never}
+		return condition{"(" + column + " IS NULL OR " + holds.sql + ")", never}
 	}
 	return holds
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"sort"
 	"strings"
 	"testing"
 	"time"
@@ -17,16 +16,6 @@ import (
 	"beckon/campaigns/store/storetest"
 	"beckon/engine/rules"
 )
-
-// shown is a record for a person who looks for a mistake.
-func shown(r rules.Record) string {
-	var parts []string
-	for name, value := range r {
-		parts = append(parts, fmt.Sprintf("%s=%v", name, value))
-	}
-	sort.Strings(parts)
-	return strings.Join(parts, " ")
-}
 
 // population writes drawn customers into the tables themselves, so that there is what no request could bring in.
 type population struct {
