@@ -173,4 +173,3 @@ func (tx *Tx) DistinctTexts(ctx context.Context, history, name string, limit int
 	texts, err := many(ctx, tx, "distinct texts", "SELECT DISTINCT d.v FROM "+from+" WHERE d.v IS NOT NULL LIMIT $1", pgx.RowTo[string], limit+1)
 	return texts, len(texts) <= limit, err
 }
-

@@ -53,7 +53,9 @@ func (t *translator) cond(x *rules.Expr) condition {
 func (t *translator) plainCond(x *rules.Expr) condition {
 	if needsGo(x) {
 		if input, single := t.input(x); single {
-			return t.decided(x, input)
+			if c, can := t.decided(x, input); can {
+				return c
+			}
 		}
 	}
 	switch x.Op {
@@ -88,6 +90,12 @@ func (t *translator) plainCond(x *rules.Expr) condition {
 		return t.textual(x)
 	case rules.Any:
 		return t.any(x)
+	case rules.Matches:
+		if spread := t.spread(x); spread.Op != rules.Matches {
+			return t.plainCond(spread)
+		}
+		t.refuse("matches of anything but a stored text has no SQL form")
+		return condition{sql: "FALSE"}
 	}
 	t.refuse("%s has no SQL form", x.Op)
 	return condition{sql: "FALSE"}

@@ -93,41 +93,41 @@ func (t *translator) distinct(x *rules.Expr) ([]string, bool) {
 	return found, true
 }
 
-// decided is a condition on one stored text, decided for each of the texts that there are.
-func (t *translator) decided(x, input *rules.Expr) condition {
+// decided is a condition on one stored text, decided for each of the texts that there are; false where it has something
+// else that is not worked out here.
+func (t *translator) decided(x, input *rules.Expr) (condition, bool) {
+	missing, err := decide(x, nil)
+	if err != nil {
+		return condition{}, false
+	}
 	all, ok := t.distinct(input)
 	if !ok {
-		return condition{sql: "FALSE"}
+		return condition{sql: "FALSE"}, true
 	}
 	those, others := []string{}, []string{}
 	for _, text := range all {
-		answer, err := decide(x, text)
-		if err != nil {
-			t.refuse("%v", err)
-			return condition{sql: "FALSE"}
-		}
-		if answer == true {
+		if answer, _ := decide(x, text); answer == true {
 			those = append(those, text)
 		} else {
 			others = append(others, text)
 		}
 	}
-	missing, err := decide(x, nil)
-	if err != nil {
-		t.refuse("%v", err)
-	}
-	column := t.value(input).sql
-	if len(those) == 0 && missing != true {
+	return t.among(t.value(input).sql, those, others, missing == true), true
+}
+
+// among is whether a column has one of those texts and not one of the others; the fewer of them are written.
+func (t *translator) among(column string, those, others []string, missing bool) condition {
+	if len(those) == 0 && !missing {
 		return condition{sql: "FALSE"}
 	}
 	holds := condition{column + " = ANY (" + t.param(those, "text[]") + ")", no}
 	if len(others) < len(those) {
 		holds = condition{column + " <> ALL (" + t.param(others, "text[]") + ")", no}
 	}
-	if len(others) == 0 && missing != true {
+	if len(others) == 0 && !missing {
 		return condition{column + " IS NOT NULL", never}
 	}
-	if missing == true {
+	if missing {
 		return condition{"(" + column + " IS NULL OR " + holds.sql + ")", never}
 	}
 	return holds
@@ -136,6 +136,10 @@ func (t *translator) decided(x, input *rules.Expr) condition {
 // mapped is a text made of one stored text, looked up among those that there are.
 func (t *translator) mapped(x *rules.Expr) value {
 	out := ranged(value{kind: x.Type})
+	x = t.spread(x)
+	if x.Op != rules.Call {
+		return t.value(x)
+	}
 	input, single := t.input(x)
 	if !single {
 		t.refuse("%s of anything but one stored text has no SQL form", x.Name)

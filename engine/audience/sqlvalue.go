@@ -235,10 +235,10 @@ type let struct {
 }
 
 // let works its variable out before its body. A body that looks into histories has it written in instead: a distributed
-// PostgreSQL refuses to look into tables from beside a value.
+// PostgreSQL refuses to look into tables from beside a value; so has one that is decided text by text.
 func (t *translator) let(x *rules.Expr) value {
 	whole := x.Args[0]
-	if whole.Type == rules.List || looksAround(x.Args[1]) {
+	if whole.Type == rules.List || looksAround(x.Args[1]) || whole.Type == rules.Text && needsGo(x.Args[1]) {
 		t.lets[x.Slot] = &let{whole: whole}
 		return t.value(x.Args[1])
 	}
