@@ -14,6 +14,8 @@ func (t *translator) equal(a, b value) condition {
 	switch {
 	case a.constant && !b.constant:
 		return t.equal(b, a)
+	case b.constant && b.fixed == nil && a.kind == rules.DateType && a.raw != "":
+		return condition{a.raw + " IS NULL", never}
 	case b.constant && b.fixed == nil:
 		return t.guarded(func(v []value) condition { return condition{v[0].sql + " IS NULL", never} }, a)
 	case b.constant:

@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"regexp"
 	"slices"
 	"sort"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -106,6 +108,7 @@ func comparePushdown(ctx context.Context, s *store.Store, rule *rules.Rule, at r
 		condition, err := audience.ConditionOf(ctx, tx, q.Conditions[0])
 		if err == nil {
 			tally.add(got, condition)
+			err = shapeOf(condition.SQL)
 		}
 		return err
 	})
@@ -118,6 +121,27 @@ func comparePushdown(ctx context.Context, s *store.Store, rule *rules.Rule, at r
 	}
 	if got.Total != want.Total || !slices.Equal(got.Counts, want.Counts) || !maps.Equal(got.Reachable, want.Reachable) {
 		return fmt.Errorf("counted %+v, not %+v", got, want)
+	}
+	return nil
+}
+
+// shapeOf says what is wrong with the form of a condition: nothing of the rule's text is in it but as a parameter, each
+// history is joined by the customer's number, and no clock and no chance is asked.
+func shapeOf(sql string) error {
+	ours := []string{"NaN", "-1.7976931348623157e308", "1.7976931348623157e308", "1970-01-01", "0001-01-01", "number", "boolean", "string", "name",
+		"used", "lapsed", "open", "sent", "delivered", "bounced", "unknown", "ghost"}
+	for _, literal := range regexp.MustCompile(`'[^']*'`).FindAllString(sql, -1) {
+		if !slices.Contains(ours, strings.Trim(literal, "'")) {
+			return fmt.Errorf("the literal %s is in %s", literal, sql)
+		}
+	}
+	if found := regexp.MustCompile(`(?i)now\(|clock|random|current_|\$\d+([^\d:]|$)|AT TIME ZONE|FOR UPDATE`).FindString(sql); found != "" {
+		return fmt.Errorf("%s is in %s", found, sql)
+	}
+	for _, alias := range regexp.MustCompile(`\) (h\d+)\b`).FindAllStringSubmatch(sql, -1) {
+		if !strings.Contains(sql, "("+alias[1]+".no = c.no)") {
+			return fmt.Errorf("%s is not joined by no in %s", alias[1], sql)
+		}
 	}
 	return nil
 }
