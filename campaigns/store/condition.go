@@ -77,13 +77,22 @@ type Condition struct {
 	SQL     string
 	Args    []any
 	Figures bool
+	Joins   []string // each a LEFT JOIN … aN ON aN.no = c.no of one row at most; those that nothing names are left out
 }
 
-func (c Condition) from() string {
+// from is where the statement reads: what it selects and its condition say which joins it needs.
+func (c Condition) from(named string) string {
+	from := " FROM customers c"
 	if c.Figures {
-		return " FROM customers c LEFT JOIN customer_figures f ON f.no = c.no"
+		from += " LEFT JOIN customer_figures f ON f.no = c.no"
 	}
-	return " FROM customers c"
+	alias := regexp.MustCompile(`(a\d+)\.no = c\.no$`)
+	for _, join := range c.Joins {
+		if name := alias.FindStringSubmatch(join); name != nil && regexp.MustCompile(`\b`+name[1]+`\.(v|no)\b`).MatchString(named) {
+			from += join
+		}
+	}
+	return from
 }
 
 // CountWhere counts, in one scan, the customers for whom each of some conditions is true; they share the parameters of
@@ -98,7 +107,8 @@ func (tx *Tx) CountWhere(ctx context.Context, where Condition, conditions []stri
 			columns[i] = "count(*)"
 		}
 	}
-	sql := "SELECT " + strings.Join(columns, ", ") + where.from()
+	selected := strings.Join(columns, ", ")
+	sql := "SELECT " + selected + where.from(selected+where.SQL)
 	if where.SQL != "" {
 		sql += " WHERE " + where.SQL
 	}
@@ -112,7 +122,7 @@ func (tx *Tx) CountWhere(ctx context.Context, where Condition, conditions []stri
 
 // EachWhere gives the numbers of the customers for whom a condition is true, in no order. An empty condition is true.
 func (tx *Tx) EachWhere(ctx context.Context, c Condition, each func(no int64) error) error {
-	sql := "SELECT c.no" + c.from()
+	sql := "SELECT c.no" + c.from(c.SQL)
 	if c.SQL != "" {
 		sql += " WHERE " + c.SQL
 	}

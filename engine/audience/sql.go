@@ -58,6 +58,9 @@ type translator struct {
 	doubts []string            // conditions, never NULL, under which the condition being written cannot be told
 	reason string              // why what is being written has no SQL form
 	needs  bool                // the figures
+	depth  int                 // how many closures are around
+	alone  bool                // whether the rule has but one conjunct
+	joins  []string            // what the statement joins to the customers
 	read   map[string][]string // distinct texts
 }
 
@@ -76,6 +79,7 @@ func (t *translator) condition(b *rules.Bound) (*Condition, error) {
 	if b.Tree.Op == rules.And {
 		conjuncts = b.Tree.Args
 	}
+	t.alone, t.depth = len(conjuncts) == 1, 0
 	out := &Condition{}
 	var parts []condition
 	null := never
@@ -97,7 +101,7 @@ func (t *translator) condition(b *rules.Bound) (*Condition, error) {
 	if len(out.SQL) > charactersMax {
 		return &Condition{Left: []string{tooLong}}, nil
 	}
-	out.Args, out.Figures = t.args, t.needs
+	out.Args, out.Figures, out.Joins = t.args, t.needs, t.joins
 	return out, nil
 }
 

@@ -20,19 +20,19 @@ func (t *translator) aggregate(x *rules.Expr) value {
 	e := over.elem
 	switch x.Op {
 	case rules.Trues:
-		v.sql, v.most = over.sel("count(*)", e.sql), rowsMost
+		over.where = append(over.where, e.sql)
+		v.sql, v.most = t.perCustomer(over, "count(*)", "0"), rowsMost
 	case rules.Min, rules.Max:
-		return extreme(over, strings.ToLower(x.Op.String()), x.Type)
+		return t.extreme(over, strings.ToLower(x.Op.String()), x.Type)
 	case rules.Sum:
 		if e.kind == rules.Number {
 			return t.sumOfNumbers(over)
 		}
 		sum := "coalesce(sum(" + e.sql + "), 0)"
-		v.sql = over.sel("CASE WHEN " + sum + bigints + " THEN " + sum + "::bigint END")
+		v.sql = t.perCustomer(over, "CASE WHEN "+sum+bigints+" THEN "+sum+"::bigint END", "0")
 	case rules.Mean:
 		return t.mean(over)
 	}
-	v.sql = "(" + v.sql + ")"
 	return v
 }
 
@@ -42,18 +42,20 @@ func (t *translator) count(x *rules.Expr, over *relation) value {
 	if c.null == unsure {
 		t.doubt("EXISTS (" + over.sel("1", "("+c.sql+") IS NULL") + ")")
 	}
-	return value{sql: "(" + over.sel("count(*)", c.sql) + ")", kind: rules.Int, least: 1, most: rowsMost}
+	counted := *over
+	counted.where = append(append([]string{}, over.where...), c.sql)
+	return value{sql: t.perCustomer(&counted, "count(*)", "0"), kind: rules.Int, least: 1, most: rowsMost}
 }
 
 // extreme is the least or the greatest element. NaN, the poison, is the greatest number to PostgreSQL.
-func extreme(over *relation, name string, kind rules.Type) value {
+func (t *translator) extreme(over *relation, name string, kind rules.Type) value {
 	e := over.elem
 	sql := name + "(" + e.sql + ")"
 	if e.poison && name == "min" {
 		sql = "CASE WHEN bool_or(" + e.sql + " = 'NaN') THEN 'NaN' ELSE " + sql + " END"
 	}
 	v := widest(value{kind: kind}, e)
-	v.sql = "(" + over.sel(sql) + ")"
+	v.sql = t.perCustomer(over, sql, "")
 	return v
 }
 
@@ -61,7 +63,7 @@ func extreme(over *relation, name string, kind rules.Type) value {
 func (t *translator) sumOfNumbers(over *relation) value {
 	v := value{kind: rules.Number, least: numberLeast, poison: over.elem.poison}
 	v.most = over.elem.most * rowsMost
-	v.sql = "(" + over.sel("coalesce("+t.orderedSum(over, &v)+", 0)") + ")"
+	v.sql = t.perCustomer(over, "coalesce("+t.orderedSum(over, &v)+", 0)", "0")
 	return v
 }
 
@@ -86,13 +88,13 @@ func (t *translator) mean(over *relation) value {
 		whole := value{sql: "CASE WHEN " + sum + bigints + " THEN " + sum + "::bigint END", kind: e.kind, least: 1, most: intMost}
 		major := t.toNumber(whole, true)
 		v.least, v.most = major.least/rowsMost, major.most
-		v.sql = "(" + over.sel(major.sql+" / nullif(count("+e.sql+"), 0)") + ")"
+		v.sql = t.perCustomer(over, major.sql+" / nullif(count("+e.sql+"), 0)", "")
 		return v
 	}
 	v.most = e.most * rowsMost
 	sum := t.orderedSum(over, &v)
 	count := "count(" + e.sql + ")"
 	v.poison = true
-	v.sql = "(" + over.sel("CASE WHEN "+sum+" = 0 OR abs("+sum+") > 1e-290 THEN "+sum+" / "+count+" WHEN "+sum+" IS NOT NULL THEN 'NaN' END") + ")"
+	v.sql = t.perCustomer(over, "CASE WHEN "+sum+" = 0 OR abs("+sum+") > 1e-290 THEN "+sum+" / "+count+" WHEN "+sum+" IS NOT NULL THEN 'NaN'::double precision END", "")
 	return v
 }

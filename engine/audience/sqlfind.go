@@ -50,6 +50,7 @@ type pushdown struct {
 	reach    []string
 	kinds    []string // of address: reach[i] is whether customers can be reached by kinds[i]
 	args     []any
+	joins    []string
 	figures  bool
 	answer   *Answer
 }
@@ -72,7 +73,7 @@ func (p *pushdown) translate(ctx context.Context) error {
 		}
 		p.parts, p.figures = append(p.parts, part{Condition: c}), p.figures || c.Figures
 	}
-	p.args = t.args
+	p.args, p.joins = t.args, t.joins
 	for kind := range p.answer.Reachable {
 		names := reachColumns()[kind]
 		p.kinds = append(p.kinds, kind)
@@ -82,7 +83,7 @@ func (p *pushdown) translate(ctx context.Context) error {
 }
 
 func (p *pushdown) where(sql string) store.Condition {
-	return store.Condition{SQL: sql, Args: p.args, Figures: p.figures}
+	return store.Condition{SQL: sql, Args: p.args, Figures: p.figures, Joins: p.joins}
 }
 
 // count counts all customers and, in the same scan, those of each condition but the first. NULL counts for nobody.

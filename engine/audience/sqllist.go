@@ -18,6 +18,8 @@ type relation struct {
 	alias  string
 	fields map[string]string // of rows: name → type as in store.Place
 	props  string            // of events
+	// Of a history's rows: the customer's number, and the condition that joins it.
+	no, joined string
 	// Where the elements are stored, to read their distinct texts.
 	history, column string
 }
@@ -45,7 +47,10 @@ func (r *relation) sel(expression string, conditions ...string) string {
 func (r *relation) gathered(t *translator, expression string) *relation {
 	alias := t.alias("g")
 	columns := []string{expression + " AS v"}
-	out := &relation{elem: r.elem}
+	out := &relation{elem: r.elem, joined: r.joined}
+	if r.no != "" {
+		columns, out.no = append(columns, r.no), alias+".no"
+	}
 	for i, by := range r.order {
 		key := "k" + strconv.Itoa(i+1)
 		columns, out.order = append(columns, by+" AS "+key), append(out.order, alias+"."+key)
@@ -117,7 +122,9 @@ func (t *translator) declare(x *rules.Expr) {
 func (t *translator) inside(level int, over *relation, do func()) []string {
 	around := t.levels[level]
 	t.levels[level] = over
+	t.depth++
 	doubts := t.frame(do)
+	t.depth--
 	t.levels[level] = around
 	return doubts
 }
@@ -134,7 +141,7 @@ func (t *translator) history(name string) *relation {
 	if strings.Contains(sel, store.NowMark) {
 		sel = strings.ReplaceAll(sel, store.NowMark, t.param(now, "timestamptz"))
 	}
-	r := &relation{from: "(" + sel + ") " + alias, where: []string{alias + ".no = c.no"}, alias: alias, fields: place.Fields, history: name}
+	r := &relation{from: "(" + sel + ") " + alias, where: []string{alias + ".no = c.no"}, no: alias + ".no", joined: alias + ".no = c.no", alias: alias, fields: place.Fields, history: name}
 	for _, key := range place.Order {
 		r.order = append(r.order, alias+"."+key)
 	}
@@ -356,5 +363,5 @@ func (t *translator) length(x *rules.Expr) value {
 	case rules.Column:
 		return value{sql: "coalesce(cardinality(" + t.array(of, of.Elem).sql + "), 0)::bigint", kind: rules.Int, least: 1, most: 2e9}
 	}
-	return value{sql: "(" + t.relation(of).sel("count(*)") + ")", kind: rules.Int, least: 1, most: 2e9}
+	return value{sql: t.perCustomer(t.relation(of), "count(*)", "0"), kind: rules.Int, least: 1, most: 2e9}
 }
