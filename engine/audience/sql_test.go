@@ -2,6 +2,7 @@ package audience_test
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -69,7 +70,7 @@ func TestPostgreSQLMeansWhatTheLanguageSays(t *testing.T) {
 		"visits > 9007199254740992.0": "ann bob", "visits == 9007199254740992.0": "", "visits < score": "ann eve", "credit > 199.9": "bob", "credit == score * 1999": "joe",
 		"credit in [199.90, 0]": "ann", "visits / 0 == nil": "ann bob eve joe", "avg_basket == 100.01": "bob", "avg_basket == 100": "",
 		`lower(city) == "beijing"`: "eve", `upper(city) endsWith "UL"`: "bob", `city matches "^B"`: "eve", `!(lower(city) startsWith "s")`: "bob eve joe", `len(city) == 8`: "ann bob",
-		`city < "S"`: "eve", `lower(skin_type ?? city) == "dry"`: "bob", `trim(city) == nil`: "joe",
+		`city < "S"`: "eve", `lower(skin_type ?? city) == "dry"`: "bob", `trim(city) == nil`: "joe", `(city matches "^B" ? seen_at : time("2026-01-01T00:00")) < now`: "ann bob joe", `(city matches "^B" ? now : time("2026-01-01T00:00")) < now`: "ann bob joe",
 		`"vip" in tags`: "ann", "len(tags) == 2": "ann", `tags == ["vip", "new"]`: "ann", `tags == nil`: "bob eve joe", "tags == []": "", `any(tags, upper(#) == "NEW")`: "ann",
 		"birthday_in(1)": "bob", "age(birthday) == 26": "ann", "age(birthday) == 35": "bob", "day(next_birthday) == 28": "ann", "days_until(next_birthday) == 1": "bob", "weekday(birthday) == 2": "ann",
 		"hours_since(seen_at) == 0": "ann", "date(seen_at) == today": "ann", "month(seen_at) == 11": "ann", "minutes_since(seen_at) > -1": "ann",
@@ -158,4 +159,25 @@ func conditionText(t *testing.T, s *store.Store, schema *rules.Schema, source st
 		t.Fatal(err)
 	}
 	return strings.Join(lines, "\n")
+}
+
+func TestARuleThatWouldMakeTooLongAStatementIsLeftToTheReference(t *testing.T) {
+	s, schema, at := openOddShop(t)
+	source := "let v1 = visits % 7 + count(purchases); "
+	for i := 2; i <= 30; i++ {
+		source += fmt.Sprintf("let v%d = v%d - v%d + 1; ", i, i-1, i-1)
+	}
+	source += "v30 == count(purchases, true) - 1 && city != nil"
+	rule, err := rules.Compile(schema, source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := audience.Question{Conditions: []audience.Asked{{Rule: rule, At: at}}}
+	answer, err := audience.Pushdown{}.Find(context.Background(), s, q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if answer.Counts[0] != 1 || answer.Left != answer.Total {
+		t.Errorf("%d match, and the reference looked at %d of %d", answer.Counts[0], answer.Left, answer.Total)
+	}
 }

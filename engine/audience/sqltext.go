@@ -225,7 +225,10 @@ func decideIn(x *rules.Expr, of, text any) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		if v != nil && v == of && x.Args[0].Type == item.Type {
+		if item.Type != x.Args[0].Type || item.Type == rules.Time {
+			return nil, fmt.Errorf("a %s in a list has no SQL form with lower, upper, trim or matches", item.Type)
+		}
+		if v != nil && v == of {
 			return true, nil
 		}
 	}
@@ -234,7 +237,7 @@ func decideIn(x *rules.Expr, of, text any) (any, error) {
 
 // decideText is what texts and their lengths are compared with, and made of.
 func decideText(x *rules.Expr, args []any) (any, error) {
-	if x.Op == rules.Equal && (x.Args[0].Type == x.Args[1].Type || args[0] == nil || args[1] == nil) && x.Type == rules.Bool {
+	if kind := x.Args[0].Type; x.Op == rules.Equal && kind == x.Args[1].Type && kind != rules.Time {
 		return args[0] == args[1], nil
 	}
 	a, isText := args[0].(string)
@@ -258,6 +261,9 @@ func decideText(x *rules.Expr, args []any) (any, error) {
 	case rules.Matches:
 		return isText && x.Pattern.MatchString(a), nil
 	case rules.Within:
+		if x.Args[0].Type != rules.Int {
+			break
+		}
 		return isInt && x.Low <= n && n <= x.High, nil
 	case rules.Length:
 		if !isText {
