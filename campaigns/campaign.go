@@ -238,7 +238,9 @@ func checkOf(field, of string) error {
 	return nil
 }
 
-func goodName(name string) bool { return regexp.MustCompile(`^[\pL\pM\pN _'-]{1,60}$`).MatchString(name) }
+func goodName(name string) bool {
+	return regexp.MustCompile(`^[\pL\pM\pN _'-]{1,60}$`).MatchString(name)
+}
 
 func unique(n int, name func(i int) string) bool {
 	seen := map[string]bool{}

@@ -17,4 +17,8 @@
 //
 // Why a load needs no lock: it has a position of its own. When it is installed the image's position becomes what both have
 // seen, and the next catch-up applies what lies between.
+//
+// The pushdown executor writes a rule as one SQL condition with parameters. Why it answers in three ways: what PostgreSQL
+// cannot say exactly as the reference does (a calculation near the ends of floating point, a conjunct without an SQL form)
+// is NULL or left out, never guessed, and the customers concerned are finished with the reference in the same snapshot.
 package audience

@@ -112,15 +112,24 @@ func readJSONNumber(v any) any {
 
 func readJSONInt(v any) any {
 	if n, ok := v.(json.Number); ok {
-		if i, err := n.Int64(); err == nil {
-			return i
-		}
+		return exactInt(n.String())
 	}
 	n, ok := readJSONNumber(v).(float64)
 	if !ok || n != math.Trunc(n) || n < math.MinInt64 || n >= math.MaxInt64 {
 		return nil
 	}
 	return int64(n)
+}
+
+// exactInt is a decimal number that is an int, such as 12, 12.0 or 1e3.
+func exactInt(text string) any {
+	if strings.Contains(text, ".") && !strings.ContainsAny(text, "eE") {
+		text = strings.TrimRight(strings.TrimRight(text, "0"), ".")
+	}
+	if exact, ok := decimal(text); ok && exact.IsInt() && exact.Num().IsInt64() {
+		return exact.Num().Int64()
+	}
+	return nil
 }
 
 func readJSONMoney(v any, digits int) any {

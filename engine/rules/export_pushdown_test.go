@@ -1,0 +1,20 @@
+package rules
+
+import "pgregory.net/rapid"
+
+// What tests outside of the package need to draw rules and customers for the executor that runs on PostgreSQL.
+
+// PushdownSchema is the shop that rules are drawn for.
+func PushdownSchema() *Schema { return shop() }
+
+// PushdownRule draws a rule over every operator, function and closure.
+func PushdownRule(t *rapid.T) string {
+	w := &writer{t: t, s: shop().customer}
+	return w.condition(rapid.IntRange(1, 4).Draw(t, "depth"))
+}
+
+// PushdownInstant draws an instant and a zone.
+func PushdownInstant(t *rapid.T) Instant { return someInstant(t) }
+
+// PushdownCustomer draws a customer with histories.
+func PushdownCustomer(t *rapid.T, at Instant) Record { return someCustomer(t, shop().customer, at) }

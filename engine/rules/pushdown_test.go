@@ -1,0 +1,163 @@
+package rules_test
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"os"
+	"regexp"
+	"slices"
+	"sort"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"beckon/campaigns/store"
+	"beckon/campaigns/store/storetest"
+	"beckon/engine/audience"
+	"beckon/engine/rules"
+)
+
+func TestMain(m *testing.M) { os.Exit(storetest.Main(m)) }
+
+// pushdownTally is how many of the rules drawn have an SQL form, and what the others lack.
+type pushdownTally struct {
+	rules, whole, narrowed, unfinished int
+	customers, finished                int64
+	reasons                            map[string]int
+}
+
+// TestPostgreSQLFindsWhomTheReferenceFinds draws rules and instants over one population of odd customers. PUSHDOWN_ROUNDS
+// of a hundred rules can be asked for.
+func TestPostgreSQLFindsWhomTheReferenceFinds(t *testing.T) {
+	s := openPopulation(t, 300)
+	schema, tally := rules.PushdownSchema(), &pushdownTally{reasons: map[string]int{}}
+	rounds := 6
+	if n, err := strconv.Atoi(os.Getenv("PUSHDOWN_ROUNDS")); err == nil {
+		rounds = n
+	}
+	if testing.Short() {
+		rounds = 1
+	}
+	for range rounds {
+		rapid.Check(t, func(t *rapid.T) {
+			rule, err := rules.Compile(schema, rules.PushdownRule(t))
+			if err != nil {
+				t.Skip("too large")
+			}
+			agreeOnPushdown(t, s, rule, rules.PushdownInstant(t), tally)
+		})
+		if t.Failed() {
+			return
+		}
+	}
+	tally.log(t)
+}
+
+func (y *pushdownTally) log(t *testing.T) {
+	t.Logf("%d rules: %d wholly in SQL, %d narrowed by it, %d looked at one by one; the reference looked at %d of %d customers",
+		y.rules, y.whole, y.narrowed, y.unfinished, y.finished, y.customers)
+	var reasons []string
+	for reason := range y.reasons {
+		reasons = append(reasons, reason)
+	}
+	sort.Slice(reasons, func(i, j int) bool { return y.reasons[reasons[i]] > y.reasons[reasons[j]] })
+	for _, reason := range reasons[:min(12, len(reasons))] {
+		t.Logf("%5d × %s", y.reasons[reason], reason)
+	}
+}
+
+type failer interface {
+	Fatalf(format string, args ...any)
+	Helper()
+}
+
+// agreeOnPushdown compares PostgreSQL's answer with the reference's, customer by customer, and its counts.
+func agreeOnPushdown(t failer, s *store.Store, rule *rules.Rule, at rules.Instant, tally *pushdownTally) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	err := comparePushdown(ctx, s, rule, at, tally)
+	if err != nil {
+		tree := rule.Bind(at).Tree.String()
+		t.Fatalf("%s\nat %v in %v\n%v\n%s", rule.Source(), at.Now, at.Zone, err, tree)
+	}
+}
+
+func comparePushdown(ctx context.Context, s *store.Store, rule *rules.Rule, at rules.Instant, tally *pushdownTally) error {
+	q := audience.Question{Conditions: []audience.Asked{{Rule: rule, At: at}}, Members: true, Reach: true}
+	clauses, err := rule.Conjuncts()
+	if err != nil {
+		return err
+	}
+	for _, clause := range clauses {
+		q.Conditions = append(q.Conditions, audience.Asked{Rule: clause, At: at})
+	}
+	got, err := audience.Pushdown{}.Find(ctx, s, q)
+	if err != nil {
+		return err
+	}
+	want, err := audience.Reference{}.Find(ctx, s, q)
+	if err != nil {
+		return err
+	}
+	err = s.View(ctx, func(tx *store.Tx) error {
+		condition, err := audience.ConditionOf(ctx, tx, q.Conditions[0])
+		if err == nil {
+			tally.add(got, condition)
+			err = shapeOf(condition.SQL)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if !got.Members.Equals(want.Members) {
+		got.Members.Xor(want.Members)
+		return fmt.Errorf("they do not agree about customer %d", got.Members.Minimum())
+	}
+	if got.Total != want.Total || !slices.Equal(got.Counts, want.Counts) || !maps.Equal(got.Reachable, want.Reachable) {
+		return fmt.Errorf("counted %+v, not %+v", got, want)
+	}
+	return nil
+}
+
+// shapeOf says what is wrong with the form of a condition: nothing of the rule's text is in it but as a parameter, each
+// history is joined by the customer's number, and no clock and no chance is asked.
+func shapeOf(sql string) error {
+	ours := []string{"NaN", "-1.7976931348623157e308", "1.7976931348623157e308", "1970-01-01", "0001-01-01", "number", "boolean", "string", "name",
+		"used", "lapsed", "open", "second", "sent", "delivered", "bounced", "unknown", "ghost"}
+	for _, literal := range regexp.MustCompile(`'[^']*'`).FindAllString(sql, -1) {
+		if !slices.Contains(ours, strings.Trim(literal, "'")) {
+			return fmt.Errorf("the literal %s is in %s", literal, sql)
+		}
+	}
+	if found := regexp.MustCompile(`(?i)now\(|clock|random|current_|\$\d+([^\d:]|$)|AT TIME ZONE|FOR UPDATE`).FindString(sql); found != "" {
+		return fmt.Errorf("%s is in %s", found, sql)
+	}
+	for _, alias := range regexp.MustCompile(`\) (h\d+)\b`).FindAllStringSubmatch(sql, -1) {
+		if !strings.Contains(sql, "("+alias[1]+".no = c.no)") {
+			return fmt.Errorf("%s is not joined by no in %s", alias[1], sql)
+		}
+	}
+	return nil
+}
+
+func (y *pushdownTally) add(a *audience.Answer, c *audience.Condition) {
+	y.rules++
+	y.customers, y.finished = y.customers+a.Total, y.finished+a.Left
+	switch {
+	case c.IsWhole():
+		y.whole++
+	case a.Left < a.Total:
+		y.narrowed++
+	default:
+		y.unfinished++
+	}
+	for _, reason := range c.Left {
+		y.reasons[reason]++
+	}
+}
