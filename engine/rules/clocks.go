@@ -21,11 +21,27 @@ func Offsets(zone *time.Location) (from, offset []int64) {
 	at := firstChange
 	from, offset = []int64{firstSecond}, []int64{offsetAt(at, zone)}
 	for {
-		_, end := time.Unix(at, 0).In(zone).ZoneBounds()
-		if end.IsZero() || end.Unix() > lastChange {
+		next, more := clocksUntil(at, zone)
+		if !more || next > lastChange {
 			return from, offset
 		}
-		at = end.Unix()
-		from, offset = append(from, at), append(offset, offsetAt(at, zone))
+		at = next
+		if ahead := offsetAt(at, zone); ahead != offset[len(offset)-1] {
+			from, offset = append(from, at), append(offset, ahead)
+		}
 	}
+}
+
+// clocksUntil is a later second up to which the clocks of zone go on as they do at unix; false when they do so forever.
+//
+// Why not ZoneBounds alone: on the last day of a leap year beyond a zone's table it says that the day has already ended.
+func clocksUntil(unix int64, zone *time.Location) (int64, bool) {
+	_, end := time.Unix(unix, 0).In(zone).ZoneBounds()
+	switch {
+	case end.IsZero():
+		return 0, false
+	case end.Unix() <= unix:
+		return (floorDiv(unix, secondsPerDay) + 1) * secondsPerDay, true
+	}
+	return end.Unix(), true
 }

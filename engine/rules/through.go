@@ -72,11 +72,11 @@ func (b *binder) dayStart(day int64) (int64, bool) {
 	}
 	start := wall(day * secondsPerDay).in(zone).Unix()
 	for at := start - room; at < start+room; {
-		_, end := time.Unix(at, 0).In(zone).ZoneBounds()
-		if end.IsZero() || end.Unix() >= start+room {
+		next, more := clocksUntil(at, zone)
+		if !more || next >= start+room {
 			break
 		}
-		at = end.Unix()
+		at = next
 		if DateOf(time.Unix(at-1, 0), zone) > DateOf(time.Unix(at, 0), zone) {
 			return 0, false
 		}
