@@ -97,8 +97,8 @@ func findByVector(t *rapid.T, c *crowd, rule *rules.Rule) []int64 {
 func agreeAll(t *rapid.T, s *rules.Schema) {
 	c := someCrowd(t, s)
 	for range 4 {
-		source := rules.WriteRule(t, s, rapid.IntRange(1, 4).Draw(t, "depth"))
-		rule, err := rules.Compile(s, source)
+		source, schema := rules.WriteRule(t, s, rapid.IntRange(1, 4).Draw(t, "depth"))
+		rule, err := rules.Compile(schema, source)
 		if err != nil {
 			continue
 		}
