@@ -211,51 +211,83 @@ func isFinite(n float64) bool {
 	return math.Float64bits(n)&exponent != exponent
 }
 
-// rangeBits are the bits from … to-1 of a bitmap with a word to spare, at most 64 of them.
-func rangeBits(x []uint64, from, to uint32) uint64 {
-	n := to - from
-	word := x[from/wordBits] >> (from % wordBits)
-	if from%wordBits+n > wordBits {
-		word |= x[from/wordBits+1] << (wordBits - from%wordBits)
-	}
-	return word & (1<<n - 1) // for 64, 1<<n is 0 and all bits stay
+// rangeBits are the bits from … from+n-1 of a bitmap with spare words, less than 64 of them.
+func rangeBits(x []uint64, from, n uint32) uint64 {
+	at, shift := from/wordBits, from%wordBits
+	word := x[at]>>shift | x[at+1]<<1<<(wordBits-1-shift)
+	return word & (1<<(n%wordBits) - 1)
 }
 
 // anyIn says for each range of rows whether one of them has its bit set.
 func anyIn(out, mask []uint64, start, end []uint32, base uint32) {
-	clear(out)
-	for i, from := range start {
-		from, to := from-base, end[i]-base
-		if to-from <= wordBits {
-			if to > from {
-				out[i/wordBits] |= bit(rangeBits(mask, from, to) != 0) << (i % wordBits)
+	mask = mask[:len(mask)+spareWords]
+	for w := range out {
+		some := start[w*wordBits : min(len(start), w*wordBits+wordBits)]
+		ends := end[w*wordBits:][:len(some)]
+		word := uint64(0)
+		for i, from := range some {
+			n := ends[i] - from
+			if n < wordBits {
+				word |= bit(rangeBits(mask, from-base, n) != 0) << (uint(i) % wordBits)
+			} else {
+				word |= bit(countRange(mask, from-base, n) > 0) << (uint(i) % wordBits)
 			}
-			continue
 		}
-		out[i/wordBits] |= bit(countRange(mask, from, to) > 0) << (i % wordBits)
+		out[w] = word
 	}
 }
 
 // countIn counts for each range of rows those whose bit is set; mask nil: all.
 func countIn(out []int64, mask []uint64, start, end []uint32, base uint32) {
-	end = end[:len(start)]
+	end, out = end[:len(start)], out[:len(start)]
+	if mask == nil {
+		for i, from := range start {
+			out[i] = int64(end[i] - from)
+		}
+		return
+	}
+	mask = mask[:len(mask)+spareWords]
 	for i, from := range start {
-		from, to := from-base, end[i]-base
-		switch {
-		case mask == nil || to == from:
-			out[i] = int64(to - from)
-		case to-from <= wordBits:
-			out[i] = int64(bits.OnesCount64(rangeBits(mask, from, to)))
-		default:
-			out[i] = countRange(mask, from, to)
+		if n := end[i] - from; n < wordBits {
+			out[i] = int64(bits.OnesCount64(rangeBits(mask, from-base, n)))
+		} else {
+			out[i] = countRange(mask, from-base, n)
 		}
 	}
 }
 
-func countRange(mask []uint64, from, to uint32) int64 {
-	n := 0
-	for ; from < to; from += wordBits {
-		n += bits.OnesCount64(rangeBits(mask, from, min(to, from+wordBits)))
+func countRange(mask []uint64, from, n uint32) int64 {
+	const step = wordBits - 1
+	count := 0
+	for ; n > 0; n -= min(n, step) {
+		count += bits.OnesCount64(rangeBits(mask, from, min(n, step)))
+		from += step
 	}
-	return int64(n)
+	return int64(count)
+}
+
+// sumIn adds up the values of each range whose bit is set; mask nil: all. The sums must fit.
+func sumIn[T integer](out []int64, x []T, mask []uint64, start, end []uint32, base uint32) {
+	end, out = end[:len(start)], out[:len(start)]
+	if mask != nil {
+		mask = mask[:len(mask)+spareWords]
+	}
+	for i, from := range start {
+		from, to, total := from-base, end[i]-base, int64(0)
+		if mask == nil {
+			for _, n := range x[from:to] {
+				total += int64(n)
+			}
+			out[i] = total
+			continue
+		}
+		for from < to {
+			n := min(to-from, wordBits-1)
+			for word := rangeBits(mask, from, n); word != 0; word &= word - 1 {
+				total += int64(x[int(from)+bits.TrailingZeros64(word)])
+			}
+			from += n
+		}
+		out[i] = total
+	}
 }

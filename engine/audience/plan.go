@@ -26,7 +26,7 @@ type step struct {
 	elem    rules.Type // of a list
 	args    []*step
 	name    string // Column, Field and History: the stored name; Call: the function
-	table   string // Field: the history, or the list of texts, whose rows it is of
+	table   string // Field: the history whose rows it is of; History: the field since when a row is seen
 	value   any    // Constant
 	low     int64  // Within; History: the latest second whose rows are seen
 	high    int64
@@ -103,7 +103,7 @@ func (p *planner) step(x *rules.Expr) *step {
 	}
 	switch x.Op {
 	case rules.History:
-		s.low = p.clock.now
+		s.low, s.table = p.clock.now, rules.SeenAt(x.Name)
 	case rules.Not, rules.And, rules.Or:
 		for i, arg := range s.args {
 			s.args[i] = p.known.truth(arg)

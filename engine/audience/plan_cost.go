@@ -4,14 +4,17 @@ import "beckon/engine/rules"
 
 // costOf is about how many nanoseconds a row a step takes, with what it stands on. It only orders conditions.
 func costOf(s *step) float64 {
-	const rowsPerList = 5
+	const rowsPerList, lookUp = 5, 0.4 // what is decided once for each text or day is looked up
 	cost := ownCost(s)
 	switch s.op {
 	case rules.Filter, rules.Map, rules.Any, rules.Count:
 		return cost + s.args[0].cost + rowsPerList*s.args[1].cost
 	}
 	if s.kind == rules.Bool && isCondition(s) && s.leaf != nil && (s.leaf.kind == rules.Text || s.leaf.kind == rules.DateType) && s.op != rules.Within {
-		return cost // decided once for each text or day
+		if s.leaf.kind == rules.Text {
+			return lookUp
+		}
+		return 2 * lookUp
 	}
 	for _, arg := range s.args {
 		cost += arg.cost

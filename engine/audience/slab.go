@@ -42,11 +42,12 @@ func (s *scratch) reset() {
 	s.memos.reset()
 }
 
-// bits is a bitmap of n bits, with a word to spare so that a range of bits can be read as two words.
+// spareWords lie behind every bitmap, so that a range of bits can be read as two words wherever it begins.
+const spareWords = 2
+
+// bits is a bitmap of n bits, unspecified at first.
 func (s *scratch) bits(n int) []uint64 {
-	all := s.words.take(wordsOf(n) + 1)
-	all[len(all)-1] = 0
-	return all[:len(all)-1]
+	return s.words.take(wordsOf(n) + spareWords)[:wordsOf(n)]
 }
 
 func (s *scratch) zeros(n int) []uint64 {

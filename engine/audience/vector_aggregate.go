@@ -32,7 +32,10 @@ func (w *worker) aggregate(s *step, f *frame) *value {
 		extremeInts(s.op == rules.Max, out.ints, out.valid, w.intsOf(items), mask, e)
 		return out
 	}
-	sums, counts := w.ints.take(f.rows), w.ints.take(f.rows)
+	sums, counts := w.ints.take(f.rows), []int64(nil)
+	if s.op == rules.Mean {
+		counts = w.ints.take(f.rows)
+	}
 	w.sum(sums, counts, out.valid, items, mask, e)
 	if s.op == rules.Sum {
 		out.ints = sums
@@ -73,15 +76,17 @@ func (w *worker) mean(out *value, elem rules.Type, sums, counts []int64) *value 
 	return out
 }
 
-// sum adds up ints exactly, and counts them. fits has the rows whose sum is an int64.
+// sum adds up ints exactly, and counts them where counts is not nil. fits has the rows whose sum is an int64.
 func (w *worker) sum(sums, counts []int64, fits []uint64, items *value, mask []uint64, f *frame) {
-	x := w.intsOf(items)
 	fill(fits, ^uint64(0))
-	countIn(counts, mask, f.start, f.end, f.base)
+	if counts != nil {
+		countIn(counts, mask, f.start, f.end, f.base)
+	}
 	if items.fits(f.rows) {
-		sumInts(sums, x, mask, f.start, f.end, f.base)
+		w.sumFitting(sums, items, mask, f)
 		return
 	}
+	x := w.intsOf(items)
 	for i := range sums {
 		var total rules.Wide
 		eachIn(mask, f, i, func(row int) { total.Add(x[row]) })
@@ -103,25 +108,18 @@ func (v *value) fits(rows int) bool {
 	return v.column.low > minInt && high == 0 && low < 1<<62
 }
 
-// sumInts adds up the values of each range whose bit is set.
-func sumInts(out, x []int64, mask []uint64, start, end []uint32, base uint32) {
-	end = end[:len(start)]
-	for i, from := range start {
-		from, to := from-base, end[i]-base
-		total := int64(0)
-		if mask == nil {
-			for _, n := range x[from:to] {
-				total += n
-			}
-			out[i] = total
-			continue
-		}
-		for ; from < to; from += wordBits {
-			for word := rangeBits(mask, from, min(to, from+wordBits)); word != 0; word &= word - 1 {
-				total += x[int(from)+bits.TrailingZeros64(word)]
-			}
-		}
-		out[i] = total
+// sumFitting adds up a column in its own width.
+func (w *worker) sumFitting(sums []int64, items *value, mask []uint64, f *frame) {
+	c, first, end := items.column, items.first, items.first+items.rows
+	switch {
+	case items.index != nil || items.ints != nil || c.i64 != nil:
+		sumIn(sums, w.intsOf(items), mask, f.start, f.end, f.base)
+	case c.i8 != nil:
+		sumIn(sums, c.i8[first:end], mask, f.start, f.end, f.base)
+	case c.i16 != nil:
+		sumIn(sums, c.i16[first:end], mask, f.start, f.end, f.base)
+	default:
+		sumIn(sums, c.i32[first:end], mask, f.start, f.end, f.base)
 	}
 }
 

@@ -85,14 +85,14 @@ func (w *worker) test(s *step, f *frame) []uint64 {
 		at.memo[s.id] = found
 	}
 	if at == f {
-		return found.bits
+		return w.truthsOf(found)
 	}
 	seen := f.memo[s.id]
 	if seen == nil {
 		seen = w.pick(found, w.climb(f, at))
 		f.memo[s.id] = seen
 	}
-	return seen.bits
+	return w.truthsOf(seen)
 }
 
 // decide works a condition out; only the bits of the rows asked about matter.

@@ -13,8 +13,8 @@ type domain struct {
 	yes     []uint64 // by code, or by day - first
 	first   int64
 	rows    int
-	only    int // the one code it says yes to; -1: none or several
-	narrow  *[256]uint8
+	only    int     // the one code it says yes to; -1: none or several
+	table   []uint8 // of texts: 1 for the codes it says yes to
 }
 
 // domainKey is a condition over the texts of a dictionary, or over days.
@@ -52,7 +52,8 @@ func (w *worker) refineByDomain(s *step, f *frame, rows []uint64) bool {
 		if v.column.low < firstDomainDay || v.column.high > lastDomainDay {
 			return false
 		}
-		return w.refineByDay(rows, v, w.dates.of(w, s))
+		w.refineByDay(rows, v, w.dates.of(w, s))
+		return true
 	}
 	const rowsPerText = 4
 	if v.column.texts.size() > rowsPerText*f.rows && w.domains[domainKey{s.id, v.column.texts}] == nil {
@@ -76,11 +77,9 @@ func (w *worker) textDomain(s *step, texts *dictionary) *domain {
 		leaf.codes[i] = uint32(min(i, n-1))
 	}
 	d := w.decided(s, f, n)
-	if n <= 256 {
-		d.narrow = &[256]uint8{}
-		for i := range n {
-			d.narrow[i] = uint8(d.yes[i/wordBits] >> (i % wordBits) & 1)
-		}
+	d.table = make([]uint8, max(n, 1<<8))
+	for i := range n {
+		d.table[i] = uint8(d.yes[i/wordBits] >> (i % wordBits) & 1)
 	}
 	w.domains[key] = d
 	return d
@@ -144,44 +143,51 @@ func (d *dateDomains) of(w *worker, s *step) *domain {
 	return found
 }
 
-func (w *worker) refineByDay(rows []uint64, v *value, d *domain) bool {
-	out := w.bits(v.rows)
-	if c := v.column; v.index == nil && c.i16 != nil {
-		lookDays(out, c.i16[v.first:v.first+v.rows], d.yes, d.first, d.rows)
-	} else if v.index == nil && c.i32 != nil {
-		lookDays(out, c.i32[v.first:v.first+v.rows], d.yes, d.first, d.rows)
-	} else {
-		lookDays(out, w.intsOf(v), d.yes, d.first, d.rows)
-	}
-	d.settle(rows, out, w.validOf(v))
-	return true
+// refineByDay and refineByCode look each row up.
+func (w *worker) refineByDay(rows []uint64, v *value, d *domain) {
+	c := v.column
+	w.settle(rows, w.validOf(v), d.missing, func(rows []uint64) {
+		switch {
+		case v.index == nil && c.i16 != nil:
+			chosenDays(rows, c.i16[v.first:v.first+v.rows], d.yes, d.first, d.rows)
+		case v.index == nil && c.i32 != nil:
+			chosenDays(rows, c.i32[v.first:v.first+v.rows], d.yes, d.first, d.rows)
+		default:
+			chosenDays(rows, w.intsOf(v), d.yes, d.first, d.rows)
+		}
+	})
 }
 
 func (w *worker) refineByCode(rows []uint64, v *value, d *domain) {
-	out := w.bits(v.rows)
 	c := v.column
-	switch {
-	case v.index == nil && c.c8 != nil && d.narrow != nil:
-		lookNarrow(out, c.c8[v.first:v.first+v.rows], d.narrow)
-	case v.index == nil && c.c16 != nil:
-		lookCodes(out, c.c16[v.first:v.first+v.rows], d.yes)
-	default:
-		lookCodes(out, w.codesOf(v), d.yes)
-	}
-	d.settle(rows, out, w.validOf(v))
+	w.settle(rows, w.validOf(v), d.missing, func(rows []uint64) {
+		switch {
+		case d.only >= 0 && v.index == nil && c.c8 != nil:
+			equalCode(rows, c.c8[v.first:v.first+v.rows], uint8(d.only))
+		case v.index == nil && c.c8 != nil:
+			chosenCodes(rows, c.c8[v.first:v.first+v.rows], d.table)
+		case v.index == nil && c.c16 != nil:
+			chosenCodes(rows, c.c16[v.first:v.first+v.rows], d.table)
+		default:
+			chosenCodes(rows, w.codesOf(v), d.table)
+		}
+	})
 }
 
-// settle puts in what is said of missing values.
-func (d *domain) settle(rows, out, valid []uint64) {
-	if valid == nil {
-		andBits(rows, out)
-		return
-	}
-	missing := uint64(0)
-	if d.missing {
-		missing = ^missing
-	}
-	for i := range rows {
-		rows[i] &= out[i]&valid[i] | missing&^valid[i]
+// settle asks about what is not missing, and puts in what is said of what is.
+func (w *worker) settle(rows, valid []uint64, missing bool, ask func(rows []uint64)) {
+	switch {
+	case valid == nil:
+		ask(rows)
+	case !missing:
+		andBits(rows, valid)
+		ask(rows)
+	default:
+		asked := w.copyOf(rows)
+		andBits(asked, valid)
+		ask(asked)
+		for i, r := range rows {
+			rows[i] = asked[i] | r&^valid[i]
+		}
 	}
 }

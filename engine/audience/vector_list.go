@@ -78,9 +78,8 @@ func (w *worker) noList(s *step, f *frame) *value {
 func (w *worker) history(s *step, f *frame) *value {
 	out := w.newValue(rules.List, f.rows)
 	out.frame = w.child(f, s.name)
-	seenAt := rules.SeenAt(s.name)
-	c := out.frame.columns[seenAt]
-	if seenAt == "" || c == nil || c.isEmpty() || c.high <= s.low {
+	c := out.frame.columns[s.table]
+	if s.table == "" || c == nil || c.isEmpty() || c.high <= s.low {
 		return out
 	}
 	at := w.newValue(rules.Time, out.frame.rows)
