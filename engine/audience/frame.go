@@ -188,7 +188,7 @@ func (w *worker) picked(f, root *frame) {
 
 // within is a number of rows, 0 when it is beyond what a frame may have: the batch is then done in halves.
 func (w *worker) within(rows int) int {
-	if rows > frameRowsMax {
+	if rows > w.rowsMax {
 		w.tooLarge = true
 		return 0
 	}

@@ -17,6 +17,7 @@ type vectorPlan struct {
 	root  *step
 	steps []*step
 	clock *clock
+	left  string // why the reference has to finish those of whom root is true; empty: it has not
 }
 
 // A step is a node of a plan: what to do, over which steps, and in which frame.
@@ -69,8 +70,13 @@ func newClock(b *rules.Bound) *clock {
 // plan makes a bound rule ready. Its tree must be a condition.
 func plan(b *rules.Bound) *vectorPlan {
 	p := &planner{clock: newClock(b), known: newSteps(), slots: map[int]*step{}}
-	root := p.known.truth(p.step(b.Tree))
-	return &vectorPlan{root: root, steps: p.known.all, clock: p.clock}
+	out := &vectorPlan{root: p.known.truth(p.step(b.Tree)), clock: p.clock}
+	if out.root.opaque {
+		out.left = p.known.opacity()
+		out.root = p.known.clear(out.root)
+	}
+	out.steps = p.known.all
+	return out
 }
 
 // planner turns a bound tree into steps.

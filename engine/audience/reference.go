@@ -12,10 +12,14 @@ import (
 // SpanSize is how many customer numbers are read at a time.
 const SpanSize = 8192
 
-// Needs are the stored columns and histories that a reader of records wants.
+// Needs are the stored columns and histories that a reader of records wants. Fields and Strict speak to those who hold
+// columns in memory: the fields of each history (a property of an event as props.<name>), and the histories whose rows
+// must be in exact (at, id) order; rows of one instant are in any order otherwise.
 type Needs struct {
 	Columns   []string
 	Histories []string
+	Fields    map[string][]string
+	Strict    map[string]bool
 }
 
 // With adds what a rule or a value expression reads.

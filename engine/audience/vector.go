@@ -17,11 +17,12 @@ type matches struct {
 
 // program is several plans as one, so that what they share is worked out once.
 type program struct {
-	steps  *steps
-	roots  []*step
-	opaque []bool // of each root: what it says yes to is to be finished by the reference
-	clock  *clock
-	dates  *dateDomains
+	steps   *steps
+	roots   []*step
+	left    []bool // of each root: whether the reference finishes what it says yes to
+	clock   *clock
+	dates   *dateDomains
+	rowsMax int // of a frame
 }
 
 // evaluate finds the customers of every chunk who match each of several rules, which have one instant and currency: the answer has one matches for
@@ -48,37 +49,14 @@ func evaluate(ctx context.Context, chunks []*chunk, plans []*vectorPlan, workers
 }
 
 func newProgram(chunks []*chunk, plans []*vectorPlan) *program {
-	p := &program{steps: newSteps()}
+	p := &program{steps: newSteps(), rowsMax: frameRowsMax}
 	p.roots = p.steps.merge(plans)
-	p.opaque = make([]bool, len(p.roots))
-	for i, root := range p.roots {
-		p.roots[i], p.opaque[i] = p.steps.clear(root)
-		p.clock = plans[i].clock
+	for _, plan := range plans {
+		p.left = append(p.left, plan.left != "")
+		p.clock = plan.clock
 	}
 	p.dates = &dateDomains{chunks: chunks, known: map[int]*domain{}}
 	return p
-}
-
-// clear leaves out of a rule the conditions that have no vector form; what it then says yes to is undecided.
-func (k *steps) clear(root *step) (*step, bool) {
-	if !root.opaque {
-		return root, false
-	}
-	kept := step{op: rules.And, kind: rules.Bool}
-	if root.op == rules.And {
-		for _, arg := range root.args {
-			if !arg.opaque {
-				kept.args = append(kept.args, arg)
-			}
-		}
-	}
-	switch len(kept.args) {
-	case 0:
-		return k.add(step{op: rules.Constant, kind: rules.Bool, value: true}), true
-	case 1:
-		return kept.args[0], true
-	}
-	return k.add(kept), true
 }
 
 // worker evaluates chunks, one batch at a time, with memory of its own.
@@ -107,7 +85,7 @@ func (w *worker) evaluateChunk(ctx context.Context, c *chunk, out []matches) {
 		patched = patched[n:]
 	}
 	for i := range out {
-		if w.opaque[i] {
+		if w.left[i] {
 			out[i].left, out[i].bits = union64(out[i].left, out[i].bits), make([]uint64, chunkRows/wordBits)
 		}
 	}

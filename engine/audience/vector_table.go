@@ -79,19 +79,19 @@ func newChunk(s *rules.Schema, base int64, customers []Numbered) *chunk {
 	}
 	for _, a := range s.Stored() {
 		if a.Type == rules.TextList {
-			c.lists[a.Name] = newTextLists(a.Name, versions)
+			c.lists[a.Name] = textTable(a.Name, versions)
 			continue
 		}
-		c.columns[a.Name] = newColumn(a.Type, n, func(i int) any { return rules.Read(a.Type, rows[i][a.Name]) })
+		c.columns[a.Name] = columnOf(a.Type, n, func(i int) any { return rules.Read(a.Type, rows[i][a.Name]) })
 	}
 	for _, t := range s.Tables() {
-		c.lists[t.Name] = newHistory(s, t, versions)
+		c.lists[t.Name] = historyTable(s, t, versions)
 	}
 	return c
 }
 
-// newTable lays out the rows of each customer: those of the first version in order, those of the last at the end.
-func newTable[T any](versions [][]rules.Record, of func(rules.Record) []T) (*childTable, []T) {
+// tableOf lays out the rows of each customer: those of the first version in order, those of the last at the end.
+func tableOf[T any](versions [][]rules.Record, of func(rules.Record) []T) (*childTable, []T) {
 	t := &childTable{start: make([]uint32, len(versions)), end: make([]uint32, len(versions)), columns: map[string]*column{}}
 	var rows []T
 	for i, v := range versions {
@@ -117,13 +117,13 @@ func newTable[T any](versions [][]rules.Record, of func(rules.Record) []T) (*chi
 	return t, rows
 }
 
-func newHistory(s *rules.Schema, table rules.Table, versions [][]rules.Record) *childTable {
-	t, rows := newTable(versions, func(r rules.Record) []rules.Record { rows, _ := r[table.Name].([]rules.Record); return rows })
+func historyTable(s *rules.Schema, table rules.Table, versions [][]rules.Record) *childTable {
+	t, rows := tableOf(versions, func(r rules.Record) []rules.Record { rows, _ := r[table.Name].([]rules.Record); return rows })
 	for _, field := range table.Fields {
 		if field.Type == rules.TextList {
 			continue
 		}
-		t.columns[field.Name] = newColumn(field.Type, len(rows), func(i int) any {
+		t.columns[field.Name] = columnOf(field.Type, len(rows), func(i int) any {
 			if prop, is := strings.CutPrefix(field.Name, "props."); is {
 				props, _ := rows[i]["props"].(map[string]any)
 				return s.ReadProperty(field.Type, props[prop])
@@ -132,14 +132,14 @@ func newHistory(s *rules.Schema, table rules.Table, versions [][]rules.Record) *
 		})
 	}
 	if table.Name == "coupons" { // what their state is made of
-		t.columns["used"] = newColumn(rules.Bool, len(rows), func(i int) any { return rows[i]["state"] == "used" })
+		t.columns["used"] = columnOf(rules.Bool, len(rows), func(i int) any { return rows[i]["state"] == "used" })
 	}
 	return t
 }
 
-func newTextLists(name string, versions [][]rules.Record) *childTable {
-	t, texts := newTable(versions, func(r rules.Record) []string { texts, _ := r[name].([]string); return texts })
-	t.columns[""] = newColumn(rules.Text, len(texts), func(i int) any { return texts[i] })
+func textTable(name string, versions [][]rules.Record) *childTable {
+	t, texts := tableOf(versions, func(r rules.Record) []string { texts, _ := r[name].([]string); return texts })
+	t.columns[""] = columnOf(rules.Text, len(texts), func(i int) any { return texts[i] })
 	t.present = make([]uint64, chunkRows/wordBits)
 	for i, v := range versions {
 		if len(v) > 0 && rules.Read(rules.TextList, v[len(v)-1][name]) != nil {
@@ -149,8 +149,8 @@ func newTextLists(name string, versions [][]rules.Record) *childTable {
 	return t
 }
 
-// newColumn makes a column of the narrowest width; of gives nil for what is missing.
-func newColumn(kind rules.Type, rows int, of func(i int) any) *column {
+// columnOf makes a column of the narrowest width; of gives nil for what is missing.
+func columnOf(kind rules.Type, rows int, of func(i int) any) *column {
 	c := &column{kind: kind, low: maxInt, high: minInt}
 	valid := make([]uint64, wordsOf(rows))
 	raw := make([]int64, rows)
