@@ -11,10 +11,13 @@ func costOf(s *step) float64 {
 		return cost + s.args[0].cost + rowsPerList*s.args[1].cost
 	}
 	if s.kind == rules.Bool && isCondition(s) && s.leaf != nil && (s.leaf.kind == rules.Text || s.leaf.kind == rules.DateType) && s.op != rules.Within {
-		if s.leaf.kind == rules.Text {
-			return lookUp
+		switch {
+		case s.leaf.kind == rules.DateType:
+			return 2 * lookUp
+		case s.op == rules.Equal: // few are left
+			return lookUp / 2
 		}
-		return 2 * lookUp
+		return lookUp
 	}
 	for _, arg := range s.args {
 		cost += arg.cost
