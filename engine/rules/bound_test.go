@@ -37,7 +37,7 @@ func (w *walker) value(x *Expr) any {
 		return reader(attributeType(x))(w.elements[x.Level].(Record)[x.Name])
 	case Prop:
 		props, _ := w.elements[x.Level].(Record)["props"].(map[string]any)
-		return propReader(attributeType(x), w.s.digits)(props[x.Name])
+		return PropReader(attributeType(x), w.s.digits)(props[x.Name])
 	case Variable:
 		return w.vars[x.Slot]
 	case Let:

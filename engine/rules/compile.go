@@ -69,7 +69,7 @@ func (e *emitter) value(n *node) ast.Node {
 	case opField:
 		return call(field(n.name, fieldReader(n.shape)), e.emit(n.args[0]))
 	case opProp:
-		return call(property(n.name, propReader(typeOf(n.shape), e.digits)), e.emit(n.args[0]))
+		return call(property(n.name, PropReader(typeOf(n.shape), e.digits)), e.emit(n.args[0]))
 	case opWall:
 		at := n.value.(wall)
 		return call(func(env any) any { return at.in(env.(*evaluation).zone) }, environment())

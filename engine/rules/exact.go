@@ -91,7 +91,7 @@ func Read(t Type, v any) any { return reader(t)(v) }
 
 // ReadProperty is a property of an event, as encoding/json decodes it, as its registered type; nil when it is missing or of
 // another JSON type.
-func (s *Schema) ReadProperty(t Type, v any) any { return propReader(t, s.customer.digits)(v) }
+func (s *Schema) ReadProperty(t Type, v any) any { return PropReader(t, s.customer.digits)(v) }
 
 // Raw is an int, an amount in minor units, a date in days or a time in Unix seconds as a plain number; false for all else.
 func Raw(v any) (int64, bool) { return rawInt(v) }

@@ -78,9 +78,10 @@ func finite(n float64) any {
 	return n
 }
 
-// propReader turns a property, as encoding/json decodes it, into a value of its registered type. A value of another
-// JSON type is missing. Money is in major units, as everywhere in the API: a decimal string or a number.
-func propReader(t Type, digits int) func(any) any {
+// PropReader turns a property, as encoding/json decodes it, into a value of its registered type. A value of another
+// JSON type is missing. Money is in major units, as everywhere in the API: a decimal string or a number; digits are the
+// currency's.
+func PropReader(t Type, digits int) func(any) any {
 	switch t {
 	case Int:
 		return readJSONInt
