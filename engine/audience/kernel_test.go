@@ -83,12 +83,11 @@ func TestCodesAreLookedUpOneByOne(t *testing.T) {
 		wanted := rapid.OneOf(rapid.Uint8Range(0, 3), rapid.Uint8()).Draw(t, "wanted")
 		keeps(t, n, func(rows []uint64) { equalCode(rows, narrow, wanted) }, func(i int) bool { return narrow[i] == wanted })
 		table := rapid.SliceOfN(rapid.Uint8Range(0, 1), 256, 256).Draw(t, "table")
-		keeps(t, n, func(rows []uint64) { chosenCodes(rows, narrow, table) }, func(i int) bool { return table[narrow[i]] == 1 })
+		keeps(t, n, func(rows []uint64) { chosenCodes(rows, narrow, table, chosenBytesWord) }, func(i int) bool { return table[narrow[i]] == 1 })
 		wide := rapid.SliceOfN(rapid.Uint16Range(0, 255), n, n).Draw(t, "wide")
-		keeps(t, n, func(rows []uint64) { chosenCodes(rows, wide, table) }, func(i int) bool { return table[wide[i]] == 1 })
+		keeps(t, n, func(rows []uint64) { chosenCodes(rows, wide, table, chosenWord) }, func(i int) bool { return table[wide[i]] == 1 })
 		days := rapid.SliceOfN(rapid.Int16Range(-50, 77), n, n).Draw(t, "days")
-		yes := rapid.SliceOfN(rapid.Uint64(), 2, 2).Draw(t, "yes")
-		keeps(t, n, func(rows []uint64) { chosenDays(rows, days, yes, -50, 128) }, func(i int) bool { return isSet(yes, int(days[i])+50) })
+		keeps(t, n, func(rows []uint64) { chosenDays(rows, days, table[:120], -50) }, func(i int) bool { return table[min(int(days[i])+50, 119)] == 1 })
 	})
 }
 

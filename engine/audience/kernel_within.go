@@ -126,8 +126,8 @@ func equalCode(rows []uint64, codes []uint8, code uint8) {
 	}
 }
 
-// chosenCodes keeps the rows whose code has a 1 in a table that has every code.
-func chosenCodes[T uint8 | uint16 | uint32](rows []uint64, codes []T, table []uint8) {
+// chosenCodes keeps the rows whose code has a 1 in a table that has every code; dense works on 64 of them.
+func chosenCodes[T uint8 | uint16 | uint32](rows []uint64, codes []T, table []uint8, dense func(x *[wordBits]T, table []uint8) uint64) {
 	for w := range rows {
 		word := rows[w]
 		at := w * wordBits
@@ -143,7 +143,7 @@ func chosenCodes[T uint8 | uint16 | uint32](rows []uint64, codes []T, table []ui
 			}
 			rows[w] = word
 		default:
-			rows[w] = word & chosenWord((*[wordBits]T)(codes[at:]), table)
+			rows[w] = word & dense((*[wordBits]T)(codes[at:]), table)
 		}
 	}
 }
@@ -159,20 +159,49 @@ func chosenWord[T uint8 | uint16 | uint32](x *[wordBits]T, table []uint8) uint64
 	return word
 }
 
-// chosenDays keeps the days that have their bit set in a table of n days that begins with first. What lies outside, as
-// only a missing day can, has any answer.
-func chosenDays[T int8 | int16 | int32 | int64](rows []uint64, x []T, table []uint64, first int64, n int) {
-	for w := range rows {
-		if rows[w] == 0 {
-			continue
-		}
-		word := uint64(0)
-		for i, day := range x[w*wordBits : min(len(x), w*wordBits+wordBits)] {
-			at := uint64(int64(day) - first)
-			if at < uint64(n) {
-				word |= (table[at/wordBits] >> (at % wordBits) & 1) << (uint(i) % wordBits)
-			}
-		}
-		rows[w] &= word
+// chosenBytesWord is chosenWord over a table that has all bytes.
+func chosenBytesWord(x *[wordBits]uint8, all []uint8) uint64 {
+	table, word := (*[256]uint8)(all), uint64(0)
+	for i := 0; i < wordBits; i += 8 {
+		p := (*[8]uint8)(x[i : i+8])
+		low := table[p[0]] + 2*table[p[1]] + 4*(table[p[2]]+2*table[p[3]])
+		high := table[p[4]] + 2*table[p[5]] + 4*(table[p[6]]+2*table[p[7]])
+		word |= uint64(low+16*high) << (uint(i) % wordBits)
 	}
+	return word
+}
+
+// chosenDays keeps the days that have a 1 in a table that begins with the day first, and ends with what is said of all
+// others, which only a missing day can be.
+func chosenDays[T int8 | int16 | int32 | int64](rows []uint64, x []T, table []uint8, first int64) {
+	last := uint64(len(table) - 1)
+	for w := range rows {
+		word := rows[w]
+		at := w * wordBits
+		switch {
+		case word == 0:
+		case bits.OnesCount64(word) <= sparseMax || len(x)-at < wordBits:
+			for b := word; b != 0; b &= b - 1 {
+				i := at + bits.TrailingZeros64(b)
+				if i >= len(x) {
+					break
+				}
+				word &^= uint64(1-table[min(uint64(int64(x[i])-first), last)]) << (uint(i) % wordBits)
+			}
+			rows[w] = word
+		default:
+			rows[w] = word & chosenDaysWord((*[wordBits]T)(x[at:]), table, first)
+		}
+	}
+}
+
+func chosenDaysWord[T int8 | int16 | int32 | int64](x *[wordBits]T, table []uint8, first int64) uint64 {
+	last, word := uint64(len(table)-1), uint64(0)
+	for i := 0; i < wordBits; i += 4 {
+		p := (*[4]T)(x[i : i+4])
+		a, b := table[min(uint64(int64(p[0])-first), last)], table[min(uint64(int64(p[1])-first), last)]
+		c, d := table[min(uint64(int64(p[2])-first), last)], table[min(uint64(int64(p[3])-first), last)]
+		word |= uint64(a+2*b+4*(c+2*d)) << (uint(i) % wordBits)
+	}
+	return word
 }

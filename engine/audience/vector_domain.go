@@ -77,10 +77,6 @@ func (w *worker) textDomain(s *step, texts *dictionary) *domain {
 		leaf.codes[i] = uint32(min(i, n-1))
 	}
 	d := w.decided(s, f, n)
-	d.table = make([]uint8, max(n, 1<<8))
-	for i := range n {
-		d.table[i] = uint8(d.yes[i/wordBits] >> (i % wordBits) & 1)
-	}
 	w.domains[key] = d
 	return d
 }
@@ -96,15 +92,18 @@ func (w *worker) domainFrame(leaf *step, n int) (*frame, *value) {
 	return f, v
 }
 
+// decided works a condition out for all values. The table has every byte, and one entry more than there are values.
 func (w *worker) decided(s *step, f *frame, n int) *domain {
 	bits := w.ones(n + 1)
 	w.refineAlone(s, f, bits)
-	d := &domain{missing: isSet(bits, n), rows: n, only: -1}
-	bits[n/wordBits] &^= 1 << (n % wordBits)
-	trim(bits, n+1)
-	d.yes = append(d.yes, bits...)
+	d := &domain{missing: isSet(bits, n), only: -1, table: make([]uint8, max(n+1, 1<<8))}
 	count := 0
-	eachBit(bits, func(i int) { d.only, count = i, count+1 })
+	for i := range n {
+		if isSet(bits, i) {
+			d.table[i], d.only = 1, i
+			count++
+		}
+	}
 	if count != 1 {
 		d.only = -1
 	}
@@ -149,11 +148,11 @@ func (w *worker) refineByDay(rows []uint64, v *value, d *domain) {
 	w.settle(rows, w.validOf(v), d.missing, func(rows []uint64) {
 		switch {
 		case v.index == nil && c.i16 != nil:
-			chosenDays(rows, c.i16[v.first:v.first+v.rows], d.yes, d.first, d.rows)
+			chosenDays(rows, c.i16[v.first:v.first+v.rows], d.table, d.first)
 		case v.index == nil && c.i32 != nil:
-			chosenDays(rows, c.i32[v.first:v.first+v.rows], d.yes, d.first, d.rows)
+			chosenDays(rows, c.i32[v.first:v.first+v.rows], d.table, d.first)
 		default:
-			chosenDays(rows, w.intsOf(v), d.yes, d.first, d.rows)
+			chosenDays(rows, w.intsOf(v), d.table, d.first)
 		}
 	})
 }
@@ -165,11 +164,11 @@ func (w *worker) refineByCode(rows []uint64, v *value, d *domain) {
 		case d.only >= 0 && v.index == nil && c.c8 != nil:
 			equalCode(rows, c.c8[v.first:v.first+v.rows], uint8(d.only))
 		case v.index == nil && c.c8 != nil:
-			chosenCodes(rows, c.c8[v.first:v.first+v.rows], d.table)
+			chosenCodes(rows, c.c8[v.first:v.first+v.rows], d.table, chosenBytesWord)
 		case v.index == nil && c.c16 != nil:
-			chosenCodes(rows, c.c16[v.first:v.first+v.rows], d.table)
+			chosenCodes(rows, c.c16[v.first:v.first+v.rows], d.table, chosenWord)
 		default:
-			chosenCodes(rows, w.codesOf(v), d.table)
+			chosenCodes(rows, w.codesOf(v), d.table, chosenWord)
 		}
 	})
 }
