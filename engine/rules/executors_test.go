@@ -136,6 +136,43 @@ func TestExecutorsAgreeOnEveryRuleAndCustomer(t *testing.T) {
 	}
 }
 
+// rare are rules that are seldom drawn, each with something that is easily worked out wrongly.
+func rare() []string {
+	return []string{
+		`total_spend / credit > 2.5`, `total_spend / visits == 3 || credit * visits > 100`, `total_spend * score >= credit / 1`, `avg_basket >= 0.5`,
+		`mean(map(purchases, .amount)) > mean(map(items, .amount))`, `sum(map(events, .props?.ratio)) ** 2 > 1`, `-0.0 == score || score in [visits, 1]`,
+		`any(purchases, let p = #; one(items, let i = #; any(lots, .points > i.qty && i.at == p.at)))`,
+		`any(purchases, let p = #; len(filter(items, .amount == p.amount)) == len(filter(purchases, .amount == p.amount)))`,
+		`let l = vip ? filter(items, .qty > 1) : items; count(l, any(l, .qty != nil)) > 1 && max(map(l, .amount)) != min(map(l, .amount))`,
+		`(vip ? tags : interests) == (tags ?? ["a"]) || map(items, .sku) == map(items, lower(.sku))`,
+		`any(map(tags, lower(#)), # in interests) || any(filter(interests, # != "a"), let x = #; any(tags, # < x))`,
+		`count(map([visits, lifetime_points, 3], # > 2)) == 2 && sum([visits, 2]) > 3`, `any([city, name, "a"], let x = #; any(items, .sku == x))`,
+		`month(birthday) == month(today) || age(wedding) > 3 || year(last_purchase_at) == 2026`, `birthday_in(visits) && points_expiring(visits) >= 0`,
+		`weekday(seen_at) in [1, nil, 6] && hours_since(seen_at) > -5 && minutes_since(registered_at) % 7 == 0`,
+		`name == city || trim(name) startsWith lower(city) || upper(name) contains (skin_type ?? "A")`, `1 < visits < 9 < lifetime_points`,
+		`all(messages, .ghost == false || .channel != nil) && none(coupons, .state == "lapsed" && .used_at == nil)`,
+		`any(events, .props?.gift ?? vip ?? false) || "a" in tags || any(events, "a" in .props.labels)`,
+	}
+}
+
+func TestExecutorsAgreeOnWhatIsRare(t *testing.T) {
+	s := rules.Shop()
+	var compiled []*rules.Rule
+	for _, source := range rare() {
+		rule, err := rules.Compile(s, source)
+		if err != nil {
+			t.Fatalf("%s\n%v", source, err)
+		}
+		compiled = append(compiled, rule)
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		c := someCrowd(t, s)
+		for _, rule := range compiled {
+			c.check(t, rule)
+		}
+	})
+}
+
 func FuzzExecutorsAgree(f *testing.F) {
 	f.Fuzz(rapid.MakeFuzz(func(t *rapid.T) { agreeAll(t, rules.Shop()) }))
 }
