@@ -140,11 +140,18 @@ func historyTable(s *rules.Schema, table rules.Table, versions [][]rules.Record)
 func textTable(name string, versions [][]rules.Record) *childTable {
 	t, texts := tableOf(versions, func(r rules.Record) []string { texts, _ := r[name].([]string); return texts })
 	t.columns[""] = columnOf(rules.Text, len(texts), func(i int) any { return texts[i] })
-	t.present = make([]uint64, chunkRows/wordBits)
+	present, some := make([]uint64, chunkRows/wordBits), false
 	for i, v := range versions {
-		if len(v) > 0 && rules.Read(rules.TextList, v[len(v)-1][name]) != nil {
-			t.present[i/wordBits] |= 1 << (i % wordBits)
+		switch {
+		case len(v) == 0 || v[len(v)-1] == nil: // nobody
+		case rules.Read(rules.TextList, v[len(v)-1][name]) == nil:
+			some = true
+		default:
+			present[i/wordBits] |= 1 << (i % wordBits)
 		}
+	}
+	if some {
+		t.present = present
 	}
 	return t
 }

@@ -151,6 +151,7 @@ func rare() []string {
 		`weekday(seen_at) in [1, nil, 6] && hours_since(seen_at) > -5 && minutes_since(registered_at) % 7 == 0`,
 		`name == city || trim(name) startsWith lower(city) || upper(name) contains (skin_type ?? "A")`, `1 < visits < 9 < lifetime_points`,
 		`all(messages, .ghost == false || .channel != nil) && none(coupons, .state == "lapsed" && .used_at == nil)`,
+		`(vip ? tags : [city, "a"]) == nil || ((sms_consent ? ["a"] : interests) ?? tags) == nil`,
 		`any(events, .props?.gift ?? vip ?? false) || "a" in tags || any(events, "a" in .props.labels)`,
 	}
 }
