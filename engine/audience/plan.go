@@ -51,25 +51,18 @@ type clock struct {
 	now    int64 // Unix seconds
 	today  rules.Date
 	scale  int64
-	from   []int64 // the clocks of the zone, as rules.Offsets
+	from   []int64 // the clocks of the zone, as rules.Offsets; nil where no step asks for the day of a time
 	offset []int64
 	zone   string
 }
 
 func newClock(b *rules.Bound) *clock {
-	c := &clock{now: b.Now, today: b.Today, scale: b.Scale, zone: "UTC"}
-	zone := b.Zone
-	if zone == nil {
-		zone = time.UTC
-	}
-	c.zone = zone.String()
-	c.from, c.offset = rules.Offsets(zone)
-	return c
+	return &clock{now: b.Now, today: b.Today, scale: b.Scale, zone: b.Zone.String()}
 }
 
 // plan makes a bound rule ready. Its tree must be a condition.
 func plan(b *rules.Bound) *vectorPlan {
-	p := &planner{clock: newClock(b), known: newSteps(), slots: map[int]*step{}}
+	p := &planner{clock: newClock(b), zone: b.Zone, known: newSteps(), slots: map[int]*step{}}
 	out := &vectorPlan{root: p.known.truth(p.step(b.Tree)), clock: p.clock}
 	if out.root.opaque {
 		out.left = p.known.opacity()
@@ -82,6 +75,7 @@ func plan(b *rules.Bound) *vectorPlan {
 // planner turns a bound tree into steps.
 type planner struct {
 	clock    *clock
+	zone     *time.Location
 	known    *steps
 	slots    map[int]*step // let → what stands for it
 	levels   [16]int       // the tree's level → the plan's
@@ -116,6 +110,10 @@ func (p *planner) step(x *rules.Expr) *step {
 		}
 	case rules.Choose:
 		s.args[0] = p.known.truth(s.args[0])
+	case rules.Call:
+		if s.args[0].kind == rules.Time && p.clock.from == nil {
+			p.clock.from, p.clock.offset = rules.Offsets(p.zone)
+		}
 	}
 	s.clock = p.clock
 	return p.known.add(s)
