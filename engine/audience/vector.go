@@ -25,8 +25,9 @@ type program struct {
 	rowsMax int // of a frame
 }
 
-// evaluate finds the customers of every chunk who match each of several rules, which have one instant and currency: the answer has one matches for
-// each chunk and rule, the rules of a chunk beside each other. workers batches are worked on at a time; the error is ctx's.
+// evaluate finds the customers of every chunk who match each of several rules of one currency and zone; their instants may
+// differ. The answer has one matches for each chunk and rule, the rules of a chunk beside each other. So many workers take
+// chunk after chunk; the error is ctx's.
 func evaluate(ctx context.Context, chunks []*chunk, plans []*vectorPlan, workers int) ([]matches, error) {
 	out := make([]matches, len(chunks)*len(plans))
 	p := newProgram(chunks, plans)

@@ -39,7 +39,7 @@ func FromRecords(s *rules.Schema, customers []Numbered) *Memory {
 	return m
 }
 
-// Find evaluates rules over all customers, each as it is bound; they must have one instant.
+// Find evaluates rules over all customers, each as it is bound; they must have one currency and zone. The error is ctx's.
 func (m *Memory) Find(ctx context.Context, workers int, rule ...*rules.Bound) ([]Found, error) {
 	plans := make([]*vectorPlan, len(rule))
 	for i, r := range rule {

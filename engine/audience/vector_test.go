@@ -80,12 +80,13 @@ func first(s *rules.Schema, _ rules.Instant) *rules.Schema { return s }
 func TestRulesAskedTogetherAnswerAsAlone(t *testing.T) {
 	m, _, at := someMemory(t)
 	var together []*rules.Bound
-	for _, source := range append(someSources(), `true`, `false`, `city == "Shanghai"`, `score > 1 && any(events, "a" in .props.labels)`) {
+	for _, source := range append(someSources(), `true`, `month(date(now)) == 11 && count(purchases, days_since(.at) < 9) > 0 || hours_since(now) > 2`, `false`, `city == "Shanghai"`, `score > 1 && any(events, "a" in .props.labels)`) {
 		rule, err := rules.Compile(first(planShop()), source)
 		if err != nil {
 			t.Fatal(err)
 		}
-		together = append(together, rule.Bind(at))
+		later := rules.Instant{Now: at.Now.AddDate(0, 0, -200), Zone: at.Zone}
+		together = append(together, rule.Bind(at), rule.Bind(later))
 	}
 	found, err := m.Find(context.Background(), 3, together...)
 	if err != nil {
