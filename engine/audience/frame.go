@@ -2,8 +2,8 @@ package audience
 
 import "beckon/engine/rules"
 
-// frameRowsMax bounds the rows of a frame: a batch that has more of them is halved.
-const frameRowsMax = 1 << 21
+// frameRowsMax bounds the rows of a frame, and so the memory of a worker: a batch that has more of them is halved.
+const frameRowsMax = 1 << 19
 
 // A frame is a space of rows in which steps are worked out. The root frame has the customers of a batch; any other has the
 // elements of one list for each row of its outer frame, those of one row beside each other.
