@@ -105,6 +105,10 @@ func (e *evaluation) avgBasket() any {
 	if !known || !spent || count <= 0 {
 		return nil
 	}
+	return averageBasket(total, count)
+}
+
+func averageBasket(total, count int64) int64 {
 	quotient, rest := floorDiv(total, count), floorMod(total, count)
 	if rest >= count-rest {
 		quotient++

@@ -16,9 +16,17 @@ type writer struct {
 	t        *rapid.T
 	s        *scope
 	elements []shape
-	vars     []Attribute
+	vars     []Attribute // lets, and the fields of lets of rows
+	lists    []listVar
+	segments []string
 	lets     int
 	isRank   bool // within a percentile or an ntile
+}
+
+// listVar is a let of a list.
+type listVar struct {
+	name    string
+	element shape
 }
 
 // index is below n. It spreads what rapid draws, which prefers small numbers, over all of them; 0 stays 0, to shrink to.
@@ -66,6 +74,10 @@ func (w *writer) condition(depth int) string {
 		func() string { return "(" + w.leaf(Bool) + " ?? " + w.condition(d) + ")" },
 		func() string { return "birthday_in(" + w.int(d) + ")" },
 		func() string { return "(" + w.let(d, w.condition) + ")" },
+		func() string { return "(" + w.letOfRow(d) + ")" },
+		func() string { return "(" + w.letOfList(d) + ")" },
+		func() string { return w.correlated(d) },
+		func() string { return w.segment(d) },
 		func() string { return w.condition(d - 1) },
 	)
 }
@@ -86,6 +98,68 @@ func (w *writer) let(d int, of func(int) string) string {
 	body := of(d)
 	w.vars = w.vars[:len(w.vars)-1]
 	return "let " + name + " = " + value + "; " + body
+}
+
+// letOfRow gives the element a name, by which closures further in still know it.
+func (w *writer) letOfRow(d int) string {
+	if len(w.elements) == 0 || w.elements[len(w.elements)-1].kind != row {
+		return w.let(d, w.condition)
+	}
+	w.lets++
+	name := fmt.Sprintf("v%d", w.lets)
+	before := len(w.vars)
+	for _, kind := range []Type{Bool, Int, Number, Money, Text, DateType, Time, TextList} {
+		for _, field := range w.fields(kind, w.elements[len(w.elements)-1]) {
+			if rest, is := strings.CutPrefix(field, "#."); is {
+				w.vars = append(w.vars, Attribute{name + "." + rest, kind})
+			}
+		}
+	}
+	body := w.condition(d)
+	w.vars = w.vars[:before]
+	return "let " + name + " = #; " + body
+}
+
+func (w *writer) letOfList(d int) string {
+	if len(w.elements) >= closuresMax {
+		return w.let(d, w.condition)
+	}
+	list, element := w.rows(d)
+	if w.chance(3) {
+		list, element = w.value(TextList, d), scalar(Text)
+	}
+	w.lets++
+	name := fmt.Sprintf("v%d", w.lets)
+	w.lists = append(w.lists, listVar{name, element})
+	body := w.condition(d)
+	w.lists = w.lists[:len(w.lists)-1]
+	return "let " + name + " = " + list + "; " + body
+}
+
+// correlated is a closure within a closure that looks at the elements of both.
+func (w *writer) correlated(d int) string {
+	if len(w.elements) > closuresMax-2 {
+		return w.quantifier(d)
+	}
+	outer, element := w.rows(0)
+	return w.closure(w.pick("all", "any", "none", "one"), outer, element, func() string {
+		kind := rapid.SampledFrom([]Type{Int, Money, Text, Time}).Draw(w.t, "kind")
+		w.lets++
+		name := fmt.Sprintf("v%d", w.lets)
+		value := w.value(kind, 0)
+		inner, within := w.rows(0)
+		body := w.closure(w.pick("all", "any", "none", "one"), inner, within, func() string {
+			return "(" + w.value(kind, 0) + w.pick(" == ", " < ", " >= ") + name + w.pick(" && ", " || ") + w.condition(d-1) + ")"
+		})
+		return "let " + name + " = " + value + "; " + body
+	})
+}
+
+func (w *writer) segment(d int) string {
+	if len(w.segments) == 0 {
+		return w.comparison(d)
+	}
+	return "segment(" + strconv.Quote(w.pick(w.segments...)) + ")"
 }
 
 func (w *writer) comparison(d int) string {
@@ -143,6 +217,11 @@ func (w *writer) membership(d int) string {
 func (w *writer) rows(d int) (string, shape) {
 	name := w.pick("purchases", "items", "lots", "events", "messages", "redemptions", "coupons")
 	element := shape{kind: row, rows: w.s.lists[name]}
+	for _, l := range w.lists {
+		if l.element.kind == row && w.chance(2) {
+			name, element = l.name, l.element
+		}
+	}
 	if d > 0 && w.chance(3) {
 		return w.closure("filter", name, element, func() string { return w.condition(d - 1) }), element
 	}
@@ -326,6 +405,11 @@ func (w *writer) text(d int) string {
 }
 
 func (w *writer) texts(d int) string {
+	for _, l := range w.lists {
+		if l.element == scalar(Text) && w.chance(2) {
+			return l.name
+		}
+	}
 	return w.ways(
 		func() string { return w.leaf(TextList) },
 		func() string { return "[" + w.text(d-1) + ", " + w.literal(Text) + "]" },
