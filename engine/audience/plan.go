@@ -32,7 +32,8 @@ type step struct {
 	low     int64  // Within; History: the latest second whose rows are seen
 	high    int64
 	pattern *regexp.Regexp
-	clock   *clock // of what depends on the evaluation's instant
+	cuts    rules.Cuts // RankAmong
+	clock   *clock     // of what depends on the evaluation's instant
 
 	depth   int   // the level of the frame in which it is worked out: 0 for customers
 	level   int   // of closures: that of the elements, depth+1
@@ -72,6 +73,17 @@ func plan(b *rules.Bound) *vectorPlan {
 	return out
 }
 
+// planValue makes a bound single value ready.
+func planValue(b *rules.Bound) *vectorPlan {
+	p := &planner{clock: newClock(b), zone: b.Zone, known: newSteps(), slots: map[int]*step{}}
+	out := &vectorPlan{root: p.step(b.Tree), clock: p.clock}
+	if out.root.opaque {
+		out.left = p.known.opacity()
+	}
+	out.steps = p.known.all
+	return out
+}
+
 // planner turns a bound tree into steps.
 type planner struct {
 	clock    *clock
@@ -97,7 +109,7 @@ func (p *planner) step(x *rules.Expr) *step {
 	case rules.Filter, rules.Map, rules.Any, rules.Count:
 		return p.closure(x)
 	}
-	s := step{op: x.Op, kind: x.Type, elem: x.Elem, name: x.Name, value: x.Value, low: x.Low, high: x.High, pattern: x.Pattern}
+	s := step{op: x.Op, kind: x.Type, elem: x.Elem, name: x.Name, value: x.Value, low: x.Low, high: x.High, pattern: x.Pattern, cuts: x.Cuts}
 	for _, arg := range x.Args {
 		s.args = append(s.args, p.step(arg))
 	}
@@ -261,6 +273,8 @@ func (s *step) key() string {
 		fmt.Fprintf(&out, " %q", s.pattern.String())
 	case rules.Element:
 		fmt.Fprintf(&out, " of %d", s.of.id)
+	case rules.RankAmong:
+		fmt.Fprintf(&out, " %v", s.cuts)
 	case rules.Call:
 		fmt.Fprintf(&out, " %d %d %s", s.clock.now, s.clock.today, s.clock.zone)
 	}

@@ -11,8 +11,8 @@ import (
 // at one instant may be more. A place takes 8 bytes.
 const rankedKeysMax = 16_000_000
 
-// A place is a percentile or an ntile at an instant, while its cuts are worked out over all customers.
-type place struct {
+// A standing is a percentile or an ntile at an instant, while its cuts are worked out over all customers.
+type standing struct {
 	rank    rules.Rank
 	at      rules.Instant
 	ranking *rules.Ranking
@@ -37,9 +37,9 @@ func keyOf(r rules.Rank, at rules.Instant) placeKey {
 
 // ranked is a question whose rules know the cuts of their ranks; cut works out those of some places over all customers of
 // the snapshot.
-func (q Question) ranked(customers int64, cut func(places []*place) error) (Question, error) {
-	known := map[placeKey]*place{}
-	var open []*place
+func (q Question) ranked(customers int64, cut func(places []*standing) error) (Question, error) {
+	known := map[placeKey]*standing{}
+	var open []*standing
 	for _, asked := range q.Conditions {
 		for _, r := range asked.Rule.Ranks() {
 			key := keyOf(r, asked.At)
@@ -52,7 +52,7 @@ func (q Question) ranked(customers int64, cut func(places []*place) error) (Ques
 				}
 				open = nil
 			}
-			known[key] = &place{rank: r, at: asked.At}
+			known[key] = &standing{rank: r, at: asked.At}
 			open = append(open, known[key])
 		}
 	}
@@ -85,7 +85,7 @@ func (q Question) rankedByReference(ctx context.Context, tx *store.Tx) (Question
 			}
 		}
 	}
-	return q.ranked(customers, func(places []*place) error { return cutByReference(ctx, tx, places, q.keepAlive()) })
+	return q.ranked(customers, func(places []*standing) error { return cutByReference(ctx, tx, places, q.keepAlive()) })
 }
 
 // keepAlive tells whoever waits that work goes on while nobody of the audience is found yet.
@@ -97,21 +97,21 @@ func (q Question) keepAlive() func(int64) error {
 }
 
 // cutByReference looks at all customers, and again at those among whom buckets begin where it has to.
-func cutByReference(ctx context.Context, tx *store.Tx, places []*place, progress func(int64) error) error {
+func cutByReference(ctx context.Context, tx *store.Tx, places []*standing, progress func(int64) error) error {
 	for _, p := range places {
 		p.ranking = rules.NewRanking(p.rank)
 	}
-	err := rankAll(ctx, tx, places, progress, func(p *place, value, _ any) { p.ranking.Add(value) })
+	err := rankAll(ctx, tx, places, progress, func(p *standing, value, _ any) { p.ranking.Add(value) })
 	if err != nil {
 		return err
 	}
-	var tied []*place
+	var tied []*standing
 	for _, p := range places {
 		if p.ranking.Divide() {
 			tied = append(tied, p)
 		}
 	}
-	err = rankAll(ctx, tx, tied, progress, func(p *place, value, id any) {
+	err = rankAll(ctx, tx, tied, progress, func(p *standing, value, id any) {
 		if p.ranking.Tied(value) {
 			p.ranking.AddID(value, id)
 		}
@@ -123,7 +123,7 @@ func cutByReference(ctx context.Context, tx *store.Tx, places []*place, progress
 }
 
 // rankAll works out for each customer what each place is by.
-func rankAll(ctx context.Context, tx *store.Tx, places []*place, progress func(int64) error, look func(p *place, value, id any)) error {
+func rankAll(ctx context.Context, tx *store.Tx, places []*standing, progress func(int64) error, look func(p *standing, value, id any)) error {
 	if len(places) == 0 {
 		return nil
 	}

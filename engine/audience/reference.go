@@ -2,6 +2,7 @@ package audience
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"time"
 
@@ -26,6 +27,21 @@ type Needs struct {
 func (n Needs) With(columns, histories []string) Needs {
 	n.Columns = union(n.Columns, columns)
 	n.Histories = union(n.Histories, histories)
+	return n
+}
+
+// and adds other needs.
+func (n Needs) and(other Needs) Needs {
+	n = n.With(other.Columns, other.Histories)
+	fields, strict := maps.Clone(n.Fields), maps.Clone(n.Strict)
+	if fields == nil {
+		fields, strict = map[string][]string{}, map[string]bool{}
+	}
+	for history, names := range other.Fields {
+		fields[history] = union(fields[history], names)
+	}
+	maps.Copy(strict, other.Strict)
+	n.Fields, n.Strict = fields, strict
 	return n
 }
 

@@ -42,7 +42,7 @@ type texts func(history, name string) ([]string, bool, error)
 // is NULL is one that cannot be told here, and three-valued logic carries that to the top.
 //
 // Why numbers have a poison: PostgreSQL stops a statement at an overflow of floating point, where a rule has a missing
-// value. Operands beyond what is safe give NaN, which no number of ours is, and who compares with NaN cannot tell.
+// term. Operands beyond what is safe give NaN, which no number of ours is, and who compares with NaN cannot tell.
 type translator struct {
 	places map[string]store.Place
 	texts  texts

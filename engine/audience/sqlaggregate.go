@@ -10,13 +10,13 @@ import (
 const rowsMost = 1e8
 
 // aggregate is a value of all elements of a list; missing elements are skipped, as SQL does.
-func (t *translator) aggregate(x *rules.Expr) value {
+func (t *translator) aggregate(x *rules.Expr) term {
 	over := t.relation(x.Args[0])
 	if x.Op == rules.Count {
 		return t.count(x, over)
 	}
 	over = over.gathered(t, over.elem.sql)
-	v := value{kind: x.Type, least: 1, most: intMost}
+	v := term{kind: x.Type, least: 1, most: intMost}
 	e := over.elem
 	switch x.Op {
 	case rules.Trues:
@@ -37,41 +37,41 @@ func (t *translator) aggregate(x *rules.Expr) value {
 }
 
 // count notes a doubt where the condition of one of the elements cannot be told.
-func (t *translator) count(x *rules.Expr, over *relation) value {
+func (t *translator) count(x *rules.Expr, over *relation) term {
 	c := t.body(x, over)
 	if c.null == unsure {
 		t.doubt("EXISTS (" + over.sel("1", "("+c.sql+") IS NULL") + ")")
 	}
 	counted := *over
 	counted.where = append(append([]string{}, over.where...), c.sql)
-	return value{sql: t.perCustomer(&counted, "count(*)", "0"), kind: rules.Int, least: 1, most: rowsMost}
+	return term{sql: t.perCustomer(&counted, "count(*)", "0"), kind: rules.Int, least: 1, most: rowsMost}
 }
 
 // extreme is the least or the greatest element. NaN, the poison, is the greatest number to PostgreSQL.
-func (t *translator) extreme(over *relation, name string, kind rules.Type) value {
+func (t *translator) extreme(over *relation, name string, kind rules.Type) term {
 	e := over.elem
 	sql := name + "(" + e.sql + ")"
 	if e.poison && name == "min" {
 		sql = "CASE WHEN bool_or(" + e.sql + " = 'NaN') THEN 'NaN' ELSE " + sql + " END"
 	}
-	v := widest(value{kind: kind}, e)
+	v := widest(term{kind: kind}, e)
 	v.sql = t.perCustomer(over, sql, "")
 	return v
 }
 
 // sumOfNumbers adds in the order of the list. Elements of which a hundred million could overflow are poison.
-func (t *translator) sumOfNumbers(over *relation) value {
-	v := value{kind: rules.Number, least: numberLeast, poison: over.elem.poison}
+func (t *translator) sumOfNumbers(over *relation) term {
+	v := term{kind: rules.Number, least: numberLeast, poison: over.elem.poison}
 	v.most = over.elem.most * rowsMost
 	v.sql = t.perCustomer(over, "coalesce("+t.orderedSum(over, &v)+", 0)", "0")
 	return v
 }
 
 // orderedSum is the sum, NULL for no elements; it says in v what is known of it.
-func (t *translator) orderedSum(over *relation, v *value) string {
+func (t *translator) orderedSum(over *relation, v *term) string {
 	element := over.elem.sql
 	if v.most > mostSafe {
-		element = t.once(func(v []value) string {
+		element = t.once(func(v []term) string {
 			return "CASE WHEN abs(" + v[0].sql + ") < 1e290 THEN " + v[0].sql + " WHEN " + v[0].sql + " IS NOT NULL THEN 'NaN'::double precision END"
 		}, over.elem)
 		v.most, v.poison = mostSafe, true
@@ -80,12 +80,12 @@ func (t *translator) orderedSum(over *relation, v *value) string {
 }
 
 // mean is a number, of money in major units.
-func (t *translator) mean(over *relation) value {
+func (t *translator) mean(over *relation) term {
 	e := over.elem
-	v := value{kind: rules.Number, least: numberLeast, most: e.most, poison: e.poison}
+	v := term{kind: rules.Number, least: numberLeast, most: e.most, poison: e.poison}
 	if e.kind != rules.Number {
 		sum := "sum(" + e.sql + ")"
-		whole := value{sql: "CASE WHEN " + sum + bigints + " THEN " + sum + "::bigint END", kind: e.kind, least: 1, most: intMost}
+		whole := term{sql: "CASE WHEN " + sum + bigints + " THEN " + sum + "::bigint END", kind: e.kind, least: 1, most: intMost}
 		major := t.toNumber(whole, true)
 		v.least, v.most = major.least/rowsMost, major.most
 		v.sql = t.perCustomer(over, major.sql+" / nullif(count("+e.sql+"), 0)", "")

@@ -10,29 +10,29 @@ import (
 )
 
 // equal is true for two missing values, and false for one.
-func (t *translator) equal(a, b value) condition {
+func (t *translator) equal(a, b term) condition {
 	switch {
 	case a.constant && !b.constant:
 		return t.equal(b, a)
 	case b.constant && b.fixed == nil && a.kind == rules.DateType && a.raw != "":
 		return condition{a.raw + " IS NULL", never}
 	case b.constant && b.fixed == nil:
-		return t.guarded(func(v []value) condition { return condition{v[0].sql + " IS NULL", never} }, a)
+		return t.guarded(func(v []term) condition { return condition{v[0].sql + " IS NULL", never} }, a)
 	case b.constant:
 		return t.compare(a, b, " = ")
 	case a.kind != b.kind:
-		return t.guarded(func(v []value) condition {
+		return t.guarded(func(v []term) condition {
 			same := t.mixed(v[0], v[1], " = ")
 			return condition{"CASE WHEN " + v[0].sql + " IS NULL OR " + v[1].sql + " IS NULL THEN " + v[0].sql + " IS NULL AND " + v[1].sql + " IS NULL ELSE " + same.sql + " END", no}
 		}, a, b)
 	}
-	return t.guarded(func(v []value) condition {
+	return t.guarded(func(v []term) condition {
 		return condition{v[0].sql + " IS NOT DISTINCT FROM " + v[1].sql, never}
 	}, a, b)
 }
 
 // less is an order of two values, false with a missing one.
-func (t *translator) less(a, b value, operator string) condition {
+func (t *translator) less(a, b term, operator string) condition {
 	if a.kind == rules.Text {
 		return condition{"(" + a.sql + ` COLLATE "C")` + operator + b.sql, no}
 	}
@@ -40,7 +40,7 @@ func (t *translator) less(a, b value, operator string) condition {
 }
 
 // compare is <, <= or = of two values, false with a missing one.
-func (t *translator) compare(a, b value, operator string) condition {
+func (t *translator) compare(a, b term, operator string) condition {
 	if a.kind != b.kind {
 		return t.mixed(a, b, operator)
 	}
@@ -50,11 +50,11 @@ func (t *translator) compare(a, b value, operator string) condition {
 	if a.kind == rules.Number && b.raw != "" && a.constant && a.fixed != nil {
 		return condition{"(" + a.sql + operator + b.raw + " AND " + b.raw + " <= '1.7976931348623157e308')", no}
 	}
-	return t.guarded(func(v []value) condition { return condition{v[0].sql + operator + v[1].sql, no} }, a, b)
+	return t.guarded(func(v []term) condition { return condition{v[0].sql + operator + v[1].sql, no} }, a, b)
 }
 
 // guarded cannot tell where a number is poison.
-func (t *translator) guarded(write func(v []value) condition, values ...value) condition {
+func (t *translator) guarded(write func(v []term) condition, values ...term) condition {
 	isPoison := false
 	for _, v := range values {
 		isPoison = isPoison || v.poison
@@ -62,7 +62,7 @@ func (t *translator) guarded(write func(v []value) condition, values ...value) c
 	if !isPoison {
 		return write(values)
 	}
-	sql := t.once(func(v []value) string {
+	sql := t.once(func(v []term) string {
 		var poisons []string
 		for _, one := range v {
 			if one.poison {
@@ -78,7 +78,7 @@ func (t *translator) guarded(write func(v []value) condition, values ...value) c
 const exactMost = 1 << 53 // whole numbers up to here are exact in floating point
 
 // mixed compares an int, or an amount of money, with a number.
-func (t *translator) mixed(a, b value, operator string) condition {
+func (t *translator) mixed(a, b term, operator string) condition {
 	whole, number, side := a, b, operator
 	if a.kind == rules.Number {
 		whole, number = b, a
@@ -92,7 +92,7 @@ func (t *translator) mixed(a, b value, operator string) condition {
 	}
 	if whole.kind == rules.Money {
 		unit := t.param(new(big.Rat).SetFrac64(1, t.bound.Scale).FloatString(6), "numeric")
-		return t.guarded(func(v []value) condition {
+		return t.guarded(func(v []term) condition {
 			return condition{v[0].sql + "::numeric * " + unit + side + v[1].sql + "::text::numeric", no}
 		}, whole, number)
 	}
@@ -103,8 +103,8 @@ func (t *translator) mixed(a, b value, operator string) condition {
 		}
 		return t.compare(float, b, operator)
 	}
-	return t.guarded(func(v []value) condition {
-		sql := t.once(func(v []value) string {
+	return t.guarded(func(v []term) condition {
+		sql := t.once(func(v []term) string {
 			i, n := v[0].sql, v[1].sql
 			return "CASE WHEN abs(" + n + ") < 9007199254740992 THEN " + i + "::double precision" + side + n +
 				" WHEN " + n + " >= -9223372036854775808 AND " + n + " < 9223372036854775808 THEN " + i + side + n + "::bigint" +
@@ -116,7 +116,7 @@ func (t *translator) mixed(a, b value, operator string) condition {
 
 // wholeWithConstant makes a comparison with a number a range of whole numbers. Money is compared with the decimal that
 // was typed, ints with the exact value.
-func (t *translator) wholeWithConstant(whole value, n float64, side string) condition {
+func (t *translator) wholeWithConstant(whole term, n float64, side string) condition {
 	exact := new(big.Rat)
 	if whole.kind == rules.Money {
 		exact.SetString(strconv.FormatFloat(n, 'e', -1, 64))
@@ -165,7 +165,7 @@ func clamp(n *big.Int) int64 {
 }
 
 // between is a range of whole numbers; an end that nothing is beyond is left out.
-func (t *translator) between(v value, low, high int64) condition {
+func (t *translator) between(v term, low, high int64) condition {
 	from, to := t.param(low, "bigint"), t.param(high, "bigint")
 	switch {
 	case low == math.MinInt64 && high == math.MaxInt64:
@@ -177,7 +177,7 @@ func (t *translator) between(v value, low, high int64) condition {
 	case high == math.MaxInt64:
 		return condition{v.sql + " >= " + from, no}
 	}
-	return condition{t.once(func(v []value) string { return v[0].sql + " BETWEEN " + from + " AND " + to }, v), no}
+	return condition{t.once(func(v []term) string { return v[0].sql + " BETWEEN " + from + " AND " + to }, v), no}
 }
 
 // within is a range of an int, an amount, days or seconds, of the stored date or time itself where it is one.
@@ -186,7 +186,7 @@ func (t *translator) within(x *rules.Expr) condition {
 	if of.Op == rules.Call && of.Name == "next_birthday" {
 		return t.nextBirthdayWithin(of, x.Low, x.High)
 	}
-	v := t.value(of)
+	v := t.term(of)
 	switch {
 	case v.kind == rules.Time && v.raw != "":
 		low, high := max(x.Low, secondFirst), min(x.High, secondLast)

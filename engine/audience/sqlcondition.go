@@ -69,20 +69,20 @@ func (t *translator) plainCond(x *rules.Expr) condition {
 	case rules.And, rules.Or:
 		return t.joined(x)
 	case rules.Truth:
-		return condition{t.value(x.Args[0]).sql, no}
+		return condition{t.term(x.Args[0]).sql, no}
 	case rules.Equal:
 		if x.Args[0].Type == rules.List {
 			return t.equalLists(x.Args[0], x.Args[1])
 		}
-		return t.equal(t.value(x.Args[0]), t.value(x.Args[1]))
+		return t.equal(t.term(x.Args[0]), t.term(x.Args[1]))
 	case rules.Less:
-		return t.less(t.value(x.Args[0]), t.value(x.Args[1]), " < ")
+		return t.less(t.term(x.Args[0]), t.term(x.Args[1]), " < ")
 	case rules.LessEqual:
-		return t.less(t.value(x.Args[0]), t.value(x.Args[1]), " <= ")
+		return t.less(t.term(x.Args[0]), t.term(x.Args[1]), " <= ")
 	case rules.Within:
 		return t.within(x)
 	case rules.Between:
-		a, low, high := t.value(x.Args[0]), t.value(x.Args[1]), t.value(x.Args[2])
+		a, low, high := t.term(x.Args[0]), t.term(x.Args[1]), t.term(x.Args[2])
 		return condition{a.sql + " BETWEEN " + low.sql + " AND " + high.sql, no}
 	case rules.In:
 		return t.in(x)
@@ -148,14 +148,14 @@ func join(parts []condition, operator string, null nullness) string {
 
 // textual compares texts by their bytes.
 func (t *translator) textual(x *rules.Expr) condition {
-	a, b := t.value(x.Args[0]), t.value(x.Args[1])
+	a, b := t.term(x.Args[0]), t.term(x.Args[1])
 	switch x.Op {
 	case rules.Contains:
 		return condition{"strpos(" + a.sql + ", " + b.sql + ") > 0", no}
 	case rules.StartsWith:
 		return condition{"starts_with(" + a.sql + ", " + b.sql + ")", no}
 	}
-	return condition{t.once(func(v []value) string {
+	return condition{t.once(func(v []term) string {
 		return "right(" + a.sql + ", char_length(" + v[0].sql + ")) = " + v[0].sql
 	}, b), no}
 }

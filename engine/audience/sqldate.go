@@ -10,68 +10,68 @@ import (
 const secondsPerDay = 24 * 60 * 60
 
 // call writes a function. Those of texts are decided here and not there.
-func (t *translator) call(x *rules.Expr) value {
+func (t *translator) call(x *rules.Expr) term {
 	switch x.Name {
 	case "lower", "upper", "trim":
 		return t.mapped(x)
 	case "avg_basket":
-		return t.avgBasket(t.value(x.Args[0]), t.value(x.Args[1]))
+		return t.avgBasket(t.term(x.Args[0]), t.term(x.Args[1]))
 	case "next_birthday":
-		birthday := t.value(x.Args[0])
-		return value{sql: t.lookup(t.birthdays(), "bigint[]", birthday), kind: rules.DateType, least: 1, most: 3e9}
+		birthday := t.term(x.Args[0])
+		return term{sql: t.lookup(t.birthdays(), "bigint[]", birthday), kind: rules.DateType, least: 1, most: 3e9}
 	}
-	v := t.value(x.Args[0])
+	v := t.term(x.Args[0])
 	if v.constant && v.fixed == nil {
 		return null(x.Type)
 	}
 	switch x.Name {
 	case "hours_since":
-		return elapsed(t.param(t.bound.Now, "bigint")+" - "+v.sql, 3600)
+		return elapsedSince(t.param(t.bound.Now, "bigint")+" - "+v.sql, 3600)
 	case "minutes_since":
-		return elapsed(t.param(t.bound.Now, "bigint")+" - "+v.sql, 60)
+		return elapsedSince(t.param(t.bound.Now, "bigint")+" - "+v.sql, 60)
 	case "hours_until":
-		return elapsed(v.sql+" - "+t.param(t.bound.Now, "bigint"), 3600)
+		return elapsedSince(v.sql+" - "+t.param(t.bound.Now, "bigint"), 3600)
 	}
 	return t.calendar(x.Name, t.day(v))
 }
 
-// elapsed is a difference of seconds in whole units, rounded down. It is moved far into the positive, where division
+// elapsedSince is a difference of seconds in whole units, rounded down. It is moved far into the positive, where division
 // rounds down, and back.
-func elapsed(difference string, unit int64) value {
+func elapsedSince(difference string, unit int64) term {
 	const far = 1_000_000_000_000
 	by, back := strconv.FormatInt(unit, 10), strconv.FormatInt(far, 10)
 	moved := strconv.FormatInt(far*unit, 10)
-	return value{sql: "((" + difference + " + " + moved + ") / " + by + " - " + back + ")", kind: rules.Int, least: 1, most: 1e12}
+	return term{sql: "((" + difference + " + " + moved + ") / " + by + " - " + back + ")", kind: rules.Int, least: 1, most: 1e12}
 }
 
 // day is the calendar day of a date or a time, in the evaluation's zone. The zone's clocks are ours: PostgreSQL has a table
 // of its own, of another year.
-func (t *translator) day(v value) value {
+func (t *translator) day(v term) term {
 	if v.kind == rules.DateType {
 		return v
 	}
 	from, offsets := rules.Offsets(t.bound.Zone)
-	sql := t.once(func(v []value) string {
+	sql := t.once(func(v []term) string {
 		shown := v[0].sql + " + " + t.param(offsets[0], "bigint")
 		if len(from) > 1 {
 			shown = v[0].sql + " + (" + t.param(offsets, "bigint[]") + ")[width_bucket(" + v[0].sql + ", " + t.param(from, "bigint[]") + ")]"
 		}
-		return elapsed(shown, secondsPerDay).sql
+		return elapsedSince(shown, secondsPerDay).sql
 	}, v)
-	return value{sql: sql, kind: rules.DateType, least: 1, most: 3e9}
+	return term{sql: sql, kind: rules.DateType, least: 1, most: 3e9}
 }
 
 // date is a value of days as a date of PostgreSQL's.
-func date(v value) string {
+func date(v term) string {
 	if v.raw != "" {
 		return v.raw
 	}
 	return "(DATE '1970-01-01' + " + v.sql + "::integer)"
 }
 
-func (t *translator) calendar(name string, d value) value {
-	whole := func(sql string, most float64) value {
-		return value{sql: sql, kind: rules.Int, least: 1, most: most}
+func (t *translator) calendar(name string, d term) term {
+	whole := func(sql string, most float64) term {
+		return term{sql: sql, kind: rules.Int, least: 1, most: most}
 	}
 	today := t.param(int64(t.bound.Today), "bigint")
 	switch name {
@@ -90,7 +90,7 @@ func (t *translator) calendar(name string, d value) value {
 	case "weekday":
 		return whole("extract(isodow FROM "+date(d)+")::bigint", 7)
 	case "age":
-		sql := t.once(func(v []value) string {
+		sql := t.once(func(v []term) string {
 			return "(" + t.lookup(t.ages(), "bigint[]", v[0]) + " - " + t.year(v[0]) + ")"
 		}, d)
 		return whole(sql, 1e8)
@@ -100,18 +100,18 @@ func (t *translator) calendar(name string, d value) value {
 }
 
 // year counts the year before the year 1 as 0, where PostgreSQL says -1.
-func (t *translator) year(d value) string {
-	return t.once(func(v []value) string {
+func (t *translator) year(d term) string {
+	return t.once(func(v []term) string {
 		year := "extract(year FROM " + v[0].sql + ")::bigint"
 		return "(" + year + " + CASE WHEN " + v[0].sql + " < DATE '0001-01-01' THEN 1 ELSE 0 END)"
-	}, value{sql: date(d), atom: d.atom})
+	}, term{sql: date(d), atom: d.atom})
 }
 
 // lookup is what a table has for the month and the day of a date.
-func (t *translator) lookup(table any, as string, d value) string {
-	return t.once(func(v []value) string {
+func (t *translator) lookup(table any, as string, d term) string {
+	return t.once(func(v []term) string {
 		return "(" + t.param(table, as) + ")[(extract(month FROM " + v[0].sql + ") * 31 + extract(day FROM " + v[0].sql + "))::integer]"
-	}, value{sql: date(d), atom: d.atom})
+	}, term{sql: date(d), atom: d.atom})
 }
 
 // calendarRows are how many entries a table by month * 31 + day has.
@@ -162,7 +162,7 @@ func (t *translator) ages() []int64 {
 
 // nextBirthdayWithin looks up whether the next birthday is in a range: there are only so many.
 func (t *translator) nextBirthdayWithin(call *rules.Expr, low, high int64) condition {
-	birthday := t.value(call.Args[0])
+	birthday := t.term(call.Args[0])
 	within := make([]bool, calendarRows)
 	for i, next := range t.birthdays() {
 		within[i] = low <= next && next <= high
@@ -171,12 +171,12 @@ func (t *translator) nextBirthdayWithin(call *rules.Expr, low, high int64) condi
 }
 
 // avgBasket rounds half up, towards the greater amount.
-func (t *translator) avgBasket(total, count value) value {
-	sql := t.once(func(v []value) string {
+func (t *translator) avgBasket(total, count term) term {
+	sql := t.once(func(v []term) string {
 		n, c := v[0].sql, v[1].sql
 		rest := "(" + n + " % " + c + ")"
 		return "CASE WHEN " + c + " > 0 THEN " + n + " / " + c + " + CASE WHEN " + rest + " >= 0 THEN CASE WHEN " + rest + " >= " + c + " - " + rest + " THEN 1 ELSE 0 END" +
 			" WHEN " + rest + " + " + c + " >= -" + rest + " THEN 0 ELSE -1 END END"
 	}, total, count)
-	return value{sql: sql, kind: rules.Money, least: 1, most: intMost}
+	return term{sql: sql, kind: rules.Money, least: 1, most: intMost}
 }

@@ -14,7 +14,7 @@ type relation struct {
 	from   string   // what stands behind FROM
 	where  []string // NULL is false
 	order  []string
-	elem   value // of single values
+	elem   term // of single values
 	alias  string
 	fields map[string]string // of rows: name → type as in store.Place
 	props  string            // of events
@@ -25,7 +25,7 @@ type relation struct {
 }
 
 // field is a field of a row; one that is not kept is missing.
-func (r *relation) field(t *translator, name string, kind rules.Type) value {
+func (r *relation) field(t *translator, name string, kind rules.Type) term {
 	if r.fields[name] == "" {
 		return null(kind)
 	}
@@ -75,7 +75,7 @@ func (t *translator) relation(x *rules.Expr) *relation {
 		over := t.relation(x.Args[0])
 		out := *over
 		out.fields, out.props, out.history, out.column = nil, "", "", ""
-		doubts := t.inside(x.Level, over, func() { out.elem = t.value(x.Args[1]) })
+		doubts := t.inside(x.Level, over, func() { out.elem = t.term(x.Args[1]) })
 		if len(doubts) > 0 {
 			t.doubt("EXISTS (" + over.sel("1", strings.Join(doubts, " OR ")) + ")")
 		}
@@ -207,7 +207,7 @@ func (t *translator) exists(over *relation, c condition) condition {
 
 // in looks a value up in a list; nothing that is missing is in one.
 func (t *translator) in(x *rules.Expr) condition {
-	of, list := t.value(x.Args[0]), t.resolved(x.Args[1])
+	of, list := t.term(x.Args[0]), t.resolved(x.Args[1])
 	if isNumeric(of.kind) && list.Elem != of.kind && !(list.Op == rules.Items && len(list.Args) == 0) {
 		t.refuse("a %s in a list of %s has no SQL form", of.kind, list.Elem)
 	}
@@ -228,13 +228,13 @@ func (t *translator) in(x *rules.Expr) condition {
 			others = append(others, arg)
 		}
 	}
-	return t.guarded(func(v []value) condition {
+	return t.guarded(func(v []term) condition {
 		parts, null := []condition{{sql: "FALSE"}}, never
 		if len(fixed) > 0 {
 			parts[0] = condition{v[0].sql + " = ANY (" + t.constants(fixed, of.kind) + ")", no}
 		}
 		for _, arg := range others {
-			parts = append(parts, t.compare(v[0], t.value(arg), " = "))
+			parts = append(parts, t.compare(v[0], t.term(arg), " = "))
 		}
 		for _, part := range parts {
 			null = max(null, part.null)
@@ -282,9 +282,9 @@ func (t *translator) constants(items []*rules.Expr, kind rules.Type) string {
 }
 
 // array writes a list of single values as an array, NULL where it is missing.
-func (t *translator) array(x *rules.Expr, elem rules.Type) value {
+func (t *translator) array(x *rules.Expr, elem rules.Type) term {
 	x = t.resolved(x)
-	out := ranged(value{kind: elem, sql: "NULL::" + sqlType(elem) + "[]"})
+	out := ranged(term{kind: elem, sql: "NULL::" + sqlType(elem) + "[]"})
 	switch x.Op {
 	case rules.Constant:
 	case rules.Column:
@@ -294,10 +294,10 @@ func (t *translator) array(x *rules.Expr, elem rules.Type) value {
 		}
 		out.sql = place.SQL
 	case rules.Items:
-		values := make([]value, len(x.Args))
+		values := make([]term, len(x.Args))
 		texts := make([]string, len(x.Args))
 		for i, arg := range x.Args {
-			values[i] = t.value(arg)
+			values[i] = t.term(arg)
 			texts[i] = values[i].sql
 		}
 		out.sql = "ARRAY[" + strings.Join(texts, ", ") + "]::" + sqlType(elem) + "[]"
@@ -339,7 +339,7 @@ func (t *translator) equalLists(a, b *rules.Expr) condition {
 		return condition{sql: "FALSE"}
 	}
 	left, right := t.array(a, elem), t.array(b, elem)
-	for _, list := range []value{left, right} {
+	for _, list := range []term{left, right} {
 		if list.poison {
 			t.doubt("('NaN' = ANY (" + list.sql + ")) IS TRUE")
 		}
@@ -348,10 +348,10 @@ func (t *translator) equalLists(a, b *rules.Expr) condition {
 }
 
 // length counts a text's characters or a list's elements.
-func (t *translator) length(x *rules.Expr) value {
+func (t *translator) length(x *rules.Expr) term {
 	of := x.Args[0]
 	if of.Type != rules.List {
-		return value{sql: "char_length(" + t.value(of).sql + ")::bigint", kind: rules.Int, least: 1, most: 2e9}
+		return term{sql: "char_length(" + t.term(of).sql + ")::bigint", kind: rules.Int, least: 1, most: 2e9}
 	}
 	of = t.resolved(of)
 	for of.Op == rules.Map {
@@ -359,9 +359,9 @@ func (t *translator) length(x *rules.Expr) value {
 	}
 	switch of.Op {
 	case rules.Items:
-		return value{sql: strconv.Itoa(len(of.Args)) + "::bigint", kind: rules.Int, atom: true, least: 1, most: float64(len(of.Args))}
+		return term{sql: strconv.Itoa(len(of.Args)) + "::bigint", kind: rules.Int, atom: true, least: 1, most: float64(len(of.Args))}
 	case rules.Column:
-		return value{sql: "coalesce(cardinality(" + t.array(of, of.Elem).sql + "), 0)::bigint", kind: rules.Int, least: 1, most: 2e9}
+		return term{sql: "coalesce(cardinality(" + t.array(of, of.Elem).sql + "), 0)::bigint", kind: rules.Int, least: 1, most: 2e9}
 	}
-	return value{sql: t.perCustomer(t.relation(of), "count(*)", "0"), kind: rules.Int, least: 1, most: 2e9}
+	return term{sql: t.perCustomer(t.relation(of), "count(*)", "0"), kind: rules.Int, least: 1, most: 2e9}
 }

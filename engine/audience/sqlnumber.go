@@ -8,15 +8,15 @@ import (
 
 const bigints = " BETWEEN -9223372036854775808 AND 9223372036854775807"
 
-func (t *translator) arithmetic(x *rules.Expr) value {
-	a, b := t.value(x.Args[0]), t.value(x.Args[1])
+func (t *translator) arithmetic(x *rules.Expr) term {
+	a, b := t.term(x.Args[0]), t.term(x.Args[1])
 	sign := map[rules.Op]string{rules.Add: " + ", rules.Subtract: " - ", rules.Multiply: " * ", rules.Divide: " / "}[x.Op]
 	switch {
 	case x.Op == rules.Power:
 		t.refuse("** is not the same in PostgreSQL")
 		return null(x.Type)
 	case x.Op == rules.Rest:
-		return value{sql: "(" + a.sql + " % nullif(" + b.sql + ", 0))", kind: x.Type, least: 1, most: min(a.most, b.most)}
+		return term{sql: "(" + a.sql + " % nullif(" + b.sql + ", 0))", kind: x.Type, least: 1, most: min(a.most, b.most)}
 	case x.Type != rules.Number:
 		return t.wholes(x, a, b, sign)
 	}
@@ -25,8 +25,8 @@ func (t *translator) arithmetic(x *rules.Expr) value {
 }
 
 // wholes is exact; what overflows is missing.
-func (t *translator) wholes(x *rules.Expr, a, b value, sign string) value {
-	v := value{kind: x.Type, least: 1, most: a.most + b.most}
+func (t *translator) wholes(x *rules.Expr, a, b term, sign string) term {
+	v := term{kind: x.Type, least: 1, most: a.most + b.most}
 	if x.Op == rules.Multiply {
 		v.most = a.most * b.most
 	}
@@ -35,15 +35,15 @@ func (t *translator) wholes(x *rules.Expr, a, b value, sign string) value {
 		return v
 	}
 	v.most = intMost
-	exact := value{sql: "(" + a.sql + "::numeric" + sign + b.sql + ")", atom: a.atom && b.atom}
-	v.sql = t.once(func(v []value) string {
+	exact := term{sql: "(" + a.sql + "::numeric" + sign + b.sql + ")", atom: a.atom && b.atom}
+	v.sql = t.once(func(v []term) string {
 		return "CASE WHEN " + v[0].sql + bigints + " THEN " + v[0].sql + "::bigint END"
 	}, exact)
 	return v
 }
 
 // toNumber is an int as a number; money in major units, or in minor ones.
-func (t *translator) toNumber(v value, major bool) value {
+func (t *translator) toNumber(v term, major bool) term {
 	out := v
 	out.kind, out.raw = rules.Number, ""
 	isMoney := v.kind == rules.Money && major
@@ -67,7 +67,7 @@ func (t *translator) toNumber(v value, major bool) value {
 	return out
 }
 
-func (t *translator) negate(v value) value {
+func (t *translator) negate(v term) term {
 	out := v
 	out.constant, out.fixed, out.raw, out.atom = false, nil, "", v.atom
 	out.sql = "(-" + v.sql + ")"
@@ -88,24 +88,24 @@ const (
 )
 
 // numbers calculates in floating point, with operands that are safe. Others make it poison.
-func (t *translator) numbers(a, b value, op rules.Op, sign string) value {
-	v := value{kind: rules.Number, poison: a.poison || b.poison}
-	var unsafe func(v value) string
+func (t *translator) numbers(a, b term, op rules.Op, sign string) term {
+	v := term{kind: rules.Number, poison: a.poison || b.poison}
+	var unsafe func(v term) string
 	switch op {
 	case rules.Add, rules.Subtract:
 		v.least, v.most = min(a.least, b.least)*lostBits, a.most+b.most
 		if v.most > mostSafe {
-			unsafe = func(v value) string { return "abs(" + v.sql + ") < " + sumSafeText }
+			unsafe = func(v term) string { return "abs(" + v.sql + ") < " + sumSafeText }
 			v.least, v.most = numberLeast, 2*sumSafe
 		}
 	default:
 		v.least, v.most = product(a, b, op)
 		if v.least < leastSafe || v.most > mostSafe {
-			unsafe = func(v value) string { return "(" + v.sql + " = 0 OR abs(" + v.sql + ")" + factorRangeText + ")" }
+			unsafe = func(v term) string { return "(" + v.sql + " = 0 OR abs(" + v.sql + ")" + factorRangeText + ")" }
 			v.least, v.most = leastSafe, mostSafe
 		}
 	}
-	do := func(a, b value) string {
+	do := func(a, b term) string {
 		if op == rules.Divide {
 			return "(" + a.sql + " / nullif(" + b.sql + ", 0))"
 		}
@@ -116,7 +116,7 @@ func (t *translator) numbers(a, b value, op rules.Op, sign string) value {
 		return v
 	}
 	v.poison = true
-	v.sql = t.once(func(v []value) string {
+	v.sql = t.once(func(v []term) string {
 		known := v[0].sql + " IS NOT NULL AND " + v[1].sql + " IS NOT NULL"
 		if op == rules.Divide {
 			known += " AND " + v[1].sql + " <> 0"
@@ -127,7 +127,7 @@ func (t *translator) numbers(a, b value, op rules.Op, sign string) value {
 }
 
 // product is between which magnitudes a product or a quotient is.
-func product(a, b value, op rules.Op) (least, most float64) {
+func product(a, b term, op rules.Op) (least, most float64) {
 	if op == rules.Divide {
 		return a.least / b.most, a.most / b.least
 	}
@@ -135,7 +135,7 @@ func product(a, b value, op rules.Op) (least, most float64) {
 }
 
 // prop is a property of an event: missing where its JSON is of another type.
-func (t *translator) prop(x *rules.Expr) value {
+func (t *translator) prop(x *rules.Expr) term {
 	props := t.levels[x.Level].props
 	if props == "" {
 		return null(x.Type)
@@ -143,7 +143,7 @@ func (t *translator) prop(x *rules.Expr) value {
 	name := t.param(x.Name, "text")
 	json := "(" + props + " -> " + name + ")"
 	is := func(kind string) string { return "CASE WHEN jsonb_typeof" + json + " = '" + kind + "' THEN " }
-	v := ranged(value{kind: x.Type})
+	v := ranged(term{kind: x.Type})
 	switch x.Type {
 	case rules.Bool:
 		v.sql = is("boolean") + json + "::boolean END"
@@ -152,8 +152,8 @@ func (t *translator) prop(x *rules.Expr) value {
 	case rules.Number:
 		v.sql = t.jsonNumber(is("number") + json + "::numeric END")
 	case rules.Int:
-		number := value{sql: is("number") + json + "::numeric END"}
-		v.sql = t.once(func(v []value) string {
+		number := term{sql: is("number") + json + "::numeric END"}
+		v.sql = t.once(func(v []term) string {
 			n := v[0].sql
 			return "CASE WHEN " + n + " >= -9223372036854775808 AND " + n + " <= 9223372036854775807 AND " + n + " = trunc(" + n + ") THEN " + n + "::bigint END"
 		}, number)
@@ -171,8 +171,8 @@ func (t *translator) jsonNumber(decimal string) string {
 	const halves = 1075
 	underflow := new(big.Rat).SetFrac(big.NewInt(1), new(big.Int).Lsh(big.NewInt(1), halves))
 	most, least := t.param(overflow.String(), "numeric"), t.param(underflow.FloatString(halves), "numeric")
-	return t.once(func(v []value) string {
+	return t.once(func(v []term) string {
 		n := v[0].sql
 		return "CASE WHEN abs(" + n + ") >= " + most + " THEN NULL WHEN abs(" + n + ") <= " + least + " THEN 0 ELSE " + n + "::double precision END"
-	}, value{sql: decimal})
+	}, term{sql: decimal})
 }

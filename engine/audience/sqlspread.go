@@ -19,7 +19,7 @@ func (t *translator) spread(x *rules.Expr) *rules.Expr {
 	}
 	switch arg.Op {
 	case rules.Constant:
-		made, err := decide(&rules.Expr{Op: x.Op, Name: x.Name, Type: x.Type, Pattern: x.Pattern, Args: []*rules.Expr{arg}}, nil)
+		made, err := decideTexts(&rules.Expr{Op: x.Op, Name: x.Name, Type: x.Type, Pattern: x.Pattern, Args: []*rules.Expr{arg}}, nil)
 		if err == nil {
 			return &rules.Expr{Op: rules.Constant, Type: x.Type, Value: made}
 		}

@@ -96,7 +96,7 @@ func (t *translator) distinct(x *rules.Expr) ([]string, bool) {
 // decided is a condition on one stored text, decided for each of the texts that there are; false where it has something
 // else that is not worked out here.
 func (t *translator) decided(x, input *rules.Expr) (condition, bool) {
-	missing, err := decide(x, nil)
+	missing, err := decideTexts(x, nil)
 	if err != nil {
 		return condition{}, false
 	}
@@ -106,13 +106,13 @@ func (t *translator) decided(x, input *rules.Expr) (condition, bool) {
 	}
 	those, others := []string{}, []string{}
 	for _, text := range all {
-		if answer, _ := decide(x, text); answer == true {
+		if answer, _ := decideTexts(x, text); answer == true {
 			those = append(those, text)
 		} else {
 			others = append(others, text)
 		}
 	}
-	return t.among(t.value(input).sql, those, others, missing == true), true
+	return t.among(t.term(input).sql, those, others, missing == true), true
 }
 
 // among is whether a column has one of those texts and not one of the others; the fewer of them are written.
@@ -134,11 +134,11 @@ func (t *translator) among(column string, those, others []string, missing bool) 
 }
 
 // mapped is a text made of one stored text, looked up among those that there are.
-func (t *translator) mapped(x *rules.Expr) value {
-	out := ranged(value{kind: x.Type})
+func (t *translator) mapped(x *rules.Expr) term {
+	out := ranged(term{kind: x.Type})
 	x = t.spread(x)
 	if x.Op != rules.Call {
-		return t.value(x)
+		return t.term(x)
 	}
 	input, single := t.input(x)
 	if !single {
@@ -151,14 +151,14 @@ func (t *translator) mapped(x *rules.Expr) value {
 	}
 	table := make(map[string]any, len(all))
 	for _, text := range all {
-		made, err := decide(x, text)
+		made, err := decideTexts(x, text)
 		if err != nil {
 			t.refuse("%v", err)
 			return null(x.Type)
 		}
 		table[text] = made
 	}
-	missing, err := decide(x, nil)
+	missing, err := decideTexts(x, nil)
 	if err != nil || missing != nil {
 		t.refuse("%s of what may be missing has no SQL form", x.Name)
 		return null(x.Type)
@@ -167,18 +167,18 @@ func (t *translator) mapped(x *rules.Expr) value {
 	if err != nil {
 		t.failed = fmt.Errorf("writing a table of texts: %w", err)
 	}
-	out.sql = "(" + t.param(string(encoded), "jsonb") + " ->> " + t.value(input).sql + ")"
+	out.sql = "(" + t.param(string(encoded), "jsonb") + " ->> " + t.term(input).sql + ")"
 	return out
 }
 
-// decide works out a tree about one text, nil for a missing one, as the reference does. Its error says what it cannot.
-func decide(x *rules.Expr, text any) (any, error) {
+// decideTexts works out a tree about one text, nil for a missing one, as the reference does. Its error says what it cannot.
+func decideTexts(x *rules.Expr, text any) (any, error) {
 	var args []any
 	for _, arg := range x.Args {
 		if x.Op == rules.In && arg == x.Args[1] {
 			break
 		}
-		v, err := decide(arg, text)
+		v, err := decideTexts(arg, text)
 		if err != nil {
 			return nil, err
 		}
@@ -221,7 +221,7 @@ func decideIn(x *rules.Expr, of, text any) (any, error) {
 		return nil, fmt.Errorf("lists with lower, upper, trim or matches have no SQL form")
 	}
 	for _, item := range x.Args[1].Args {
-		v, err := decide(item, text)
+		v, err := decideTexts(item, text)
 		if err != nil {
 			return nil, err
 		}

@@ -9,9 +9,9 @@ import (
 	"beckon/engine/rules"
 )
 
-// A value is a single value of a rule as SQL: NULL where it is missing. Ints, amounts in minor units, days since 1970-01-01
+// A term is a single value of a rule as SQL: NULL where it is missing. Ints, amounts in minor units, days since 1970-01-01
 // and Unix seconds are all bigint.
-type value struct {
+type term struct {
 	sql  string
 	kind rules.Type
 	raw  string // the date or timestamptz itself, where it is stored or can be made
@@ -33,7 +33,7 @@ const (
 )
 
 // ranged gives a value the magnitudes of its type.
-func ranged(v value) value {
+func ranged(v term) term {
 	v.least, v.most = 1, intMost
 	switch v.kind {
 	case rules.Number:
@@ -59,12 +59,12 @@ func sqlType(t rules.Type) string {
 	return "bigint"
 }
 
-func null(t rules.Type) value {
-	return ranged(value{sql: "NULL::" + sqlType(t), kind: t, atom: true, constant: true})
+func null(t rules.Type) term {
+	return ranged(term{sql: "NULL::" + sqlType(t), kind: t, atom: true, constant: true})
 }
 
-// value writes a single value.
-func (t *translator) value(x *rules.Expr) value {
+// term writes a single value.
+func (t *translator) term(x *rules.Expr) term {
 	if t.reason != "" || t.failed != nil {
 		return null(x.Type)
 	}
@@ -76,7 +76,7 @@ func (t *translator) value(x *rules.Expr) value {
 	return v
 }
 
-func (t *translator) plainValue(x *rules.Expr) value {
+func (t *translator) plainValue(x *rules.Expr) term {
 	switch x.Op {
 	case rules.Constant:
 		return t.constant(x)
@@ -101,14 +101,14 @@ func (t *translator) plainValue(x *rules.Expr) value {
 	case rules.Choose:
 		return t.choose(x)
 	case rules.Otherwise:
-		a, b := t.value(x.Args[0]), t.value(x.Args[1])
-		return widest(value{sql: "coalesce(" + a.sql + ", " + b.sql + ")", kind: x.Type}, a, b)
+		a, b := t.term(x.Args[0]), t.term(x.Args[1])
+		return widest(term{sql: "coalesce(" + a.sql + ", " + b.sql + ")", kind: x.Type}, a, b)
 	case rules.Add, rules.Subtract, rules.Multiply, rules.Divide, rules.Rest, rules.Power:
 		return t.arithmetic(x)
 	case rules.Negate:
-		return t.negate(t.value(x.Args[0]))
+		return t.negate(t.term(x.Args[0]))
 	case rules.ToNumber:
-		return t.toNumber(t.value(x.Args[0]), false)
+		return t.toNumber(t.term(x.Args[0]), false)
 	case rules.Call:
 		return t.call(x)
 	case rules.Length:
@@ -116,12 +116,12 @@ func (t *translator) plainValue(x *rules.Expr) value {
 	case rules.Count, rules.Sum, rules.Min, rules.Max, rules.Mean, rules.Trues:
 		return t.aggregate(x)
 	}
-	return value{sql: "(" + t.sure(t.cond(x)) + ")", kind: rules.Bool}
+	return term{sql: "(" + t.sure(t.cond(x)) + ")", kind: rules.Bool}
 }
 
 // constant is a parameter. Days and seconds are known as they are, too, for ranges.
-func (t *translator) constant(x *rules.Expr) value {
-	v := value{kind: x.Type, atom: true, constant: true, fixed: x.Value}
+func (t *translator) constant(x *rules.Expr) term {
+	v := term{kind: x.Type, atom: true, constant: true, fixed: x.Value}
 	switch n := x.Value.(type) {
 	case nil:
 		return null(x.Type)
@@ -151,8 +151,8 @@ const (
 )
 
 // stored is a column. What the language takes for missing is NULL: numbers that are not finite, times beyond all times.
-func (t *translator) stored(sql string, kind rules.Type) value {
-	v := ranged(value{sql: sql, kind: kind, atom: true})
+func (t *translator) stored(sql string, kind rules.Type) term {
+	v := ranged(term{sql: sql, kind: kind, atom: true})
 	switch kind {
 	case rules.Number:
 		v.raw = sql
@@ -172,7 +172,7 @@ func (t *translator) second(unix int64) string {
 }
 
 // widest gives a value that is one of some others what is known of all of them.
-func widest(v value, of ...value) value {
+func widest(v term, of ...term) term {
 	v.least, v.most = math.Inf(1), 0
 	for _, o := range of {
 		if o.constant && o.fixed == nil {
@@ -184,9 +184,9 @@ func widest(v value, of ...value) value {
 }
 
 // choose takes the second branch where its condition is missing. Where the condition cannot be told, a number is poison.
-func (t *translator) choose(x *rules.Expr) value {
-	c, a, b := t.cond(x.Args[0]), t.value(x.Args[1]), t.value(x.Args[2])
-	v := widest(value{kind: x.Type}, a, b)
+func (t *translator) choose(x *rules.Expr) term {
+	c, a, b := t.cond(x.Args[0]), t.term(x.Args[1]), t.term(x.Args[2])
+	v := widest(term{kind: x.Type}, a, b)
 	if c.null == unsure && x.Type == rules.Number {
 		v.poison = true
 		v.sql = "CASE " + c.sql + " WHEN TRUE THEN " + a.sql + " WHEN FALSE THEN " + b.sql + " ELSE 'NaN' END"
@@ -206,9 +206,9 @@ func (t *translator) told(c condition) string {
 }
 
 // once lets values stand more than once in what is written of them: those that are not short are worked out before.
-func (t *translator) once(write func(v []value) string, values ...value) string {
+func (t *translator) once(write func(v []term) string, values ...term) string {
 	var columns []string
-	inside := make([]value, len(values))
+	inside := make([]term, len(values))
 	alias := ""
 	for i, v := range values {
 		inside[i] = v
@@ -230,30 +230,30 @@ func (t *translator) once(write func(v []value) string, values ...value) string 
 
 // A let is a variable: worked out before and read by name, or written wherever it is used.
 type let struct {
-	name  value
+	name  term
 	whole *rules.Expr
 }
 
 // let works its variable out before its body. A body that looks into histories has it written in instead: a distributed
 // PostgreSQL refuses to look into tables from beside a value; so has one that is decided text by text.
-func (t *translator) let(x *rules.Expr) value {
+func (t *translator) let(x *rules.Expr) term {
 	whole := x.Args[0]
 	if whole.Type == rules.List || looksAround(x.Args[1]) || whole.Type == rules.Text && needsGo(x.Args[1]) {
 		t.lets[x.Slot] = &let{whole: whole}
-		return t.value(x.Args[1])
+		return t.term(x.Args[1])
 	}
-	v := t.value(whole)
+	v := t.term(whole)
 	if v.atom {
 		t.lets[x.Slot] = &let{name: v}
-		return t.value(x.Args[1])
+		return t.term(x.Args[1])
 	}
 	alias := t.alias("l")
 	named := v
 	named.sql, named.atom, named.raw = alias+".v", true, ""
 	t.lets[x.Slot] = &let{name: named}
 	from := " FROM (SELECT " + v.sql + " AS v OFFSET 0) " + alias + ")"
-	var body value
-	doubts := t.frame(func() { body = t.value(x.Args[1]) })
+	var body term
+	doubts := t.frame(func() { body = t.term(x.Args[1]) })
 	for _, d := range doubts {
 		t.doubt("(SELECT " + d + from)
 	}
@@ -261,10 +261,10 @@ func (t *translator) let(x *rules.Expr) value {
 	return body
 }
 
-func (t *translator) variable(x *rules.Expr) value {
+func (t *translator) variable(x *rules.Expr) term {
 	found := t.lets[x.Slot]
 	if found.whole != nil {
-		return t.value(found.whole)
+		return t.term(found.whole)
 	}
 	return found.name
 }

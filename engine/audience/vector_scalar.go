@@ -61,6 +61,8 @@ func (w *worker) work(s *step, f *frame) *value {
 		return w.countOf(s, f)
 	case rules.Sum, rules.Min, rules.Max, rules.Mean, rules.Trues:
 		return w.aggregate(s, f)
+	case rules.RankAmong:
+		return w.rankAmong(s, f)
 	}
 	return w.constant(s.kind, f.rows, nil)
 }

@@ -2,14 +2,19 @@ package rules
 
 import "slices"
 
-// rank binds a percentile or an ntile; one whose cuts are not known, or that nobody has a value for, is missing.
+// rank binds a percentile or an ntile. One that nobody has a value for is missing; one whose cuts are not known stands for
+// what will be read once they are.
 func (b *binder) rank(n *node, out *Expr) *Expr {
-	if n.index >= len(b.cuts) || len(b.cuts[n.index]) == 0 {
+	isKnown := n.index < len(b.cuts)
+	if isKnown && len(b.cuts[n.index]) == 0 {
 		out.Op = Constant
 		return out
 	}
 	id := &Expr{Op: Column, Name: "id", Type: Text}
-	out.Op, out.Args, out.Cuts = RankAmong, []*Expr{b.expr(n.args[0]), id}, b.cuts[n.index]
+	out.Op, out.Args = RankAmong, []*Expr{b.expr(n.args[0]), id}
+	if isKnown {
+		out.Cuts = b.cuts[n.index]
+	}
 	return out
 }
 
@@ -17,6 +22,9 @@ func (b *binder) rank(n *node, out *Expr) *Expr {
 // a range of what they are ranked by, and a look at the id of those who are at its ends where a bucket begins among equals.
 func (b *binder) throughRank(w *Expr) *Expr {
 	rank := w.Args[0]
+	if len(rank.Cuts) == 0 {
+		return w
+	}
 	first := slices.IndexFunc(rank.Cuts, func(c Cut) bool { return c.Value >= w.Low })
 	after := slices.IndexFunc(rank.Cuts, func(c Cut) bool { return c.Value > w.High })
 	if first < 0 || after == 0 || after > 0 && after <= first {

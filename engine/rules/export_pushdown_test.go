@@ -7,12 +7,6 @@ import "pgregory.net/rapid"
 // PushdownSchema is the shop that rules are drawn for.
 func PushdownSchema() *Schema { return shop() }
 
-// PushdownRule draws a rule over every operator, function and closure.
-func PushdownRule(t *rapid.T) string {
-	w := &writer{t: t, s: shop().customer}
-	return w.condition(rapid.IntRange(1, 4).Draw(t, "depth"))
-}
-
 // PushdownInstant draws an instant and a zone.
 func PushdownInstant(t *rapid.T) Instant { return someInstant(t) }
 

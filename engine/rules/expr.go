@@ -3,6 +3,7 @@ package rules
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -24,7 +25,7 @@ type Expr struct {
 	Low     int64          // Within
 	High    int64          // Within
 	Pattern *regexp.Regexp // Matches
-	Cuts    Cuts           // RankAmong: one or more
+	Cuts    Cuts           // RankAmong: none when they are not known, and then it is missing
 	Slot    int            // Let, Variable: which variable, unique in the rule
 	Level   int            // closures: the level of their element, from 1; Element, Field, Prop: whose element
 	Depends Levels         // the closures around it whose element its value depends on
@@ -193,4 +194,19 @@ func constantText(v any) string {
 		return v.UTC().Format(time.RFC3339)
 	}
 	return fmt.Sprint(v)
+}
+
+// Where is the rule for those of whom bool columns are true, too.
+func (b *Bound) Where(columns ...string) *Bound {
+	all := []*Expr{b.Tree}
+	if b.Tree.Op == And {
+		all = slices.Clone(b.Tree.Args)
+	}
+	for _, name := range columns {
+		column := &Expr{Op: Column, Type: Bool, Name: name}
+		all = append(all, &Expr{Op: Truth, Type: Bool, Args: []*Expr{column}})
+	}
+	narrowed := *b
+	narrowed.Tree = &Expr{Op: And, Type: Bool, Args: all, Depends: b.Tree.Depends}
+	return &narrowed
 }

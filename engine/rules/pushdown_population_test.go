@@ -56,7 +56,9 @@ func openPopulation(t *testing.T, customers int) *store.Store {
 
 func (p *population) register(t *testing.T, s *store.Store) {
 	ctx := context.Background()
-	types := map[string]string{"skin_type": "text", "score": "number", "visits": "int", "credit": "money", "vip": "bool", "wedding": "date", "seen_at": "time", "interests": "text_list"}
+	types := map[string]string{"skin_type": "text", "score": "number", "visits": "int", "credit": "money", "vip": "bool", "wedding": "date", "seen_at": "time", "interests": "text_list",
+		"event.browse.sku": "text", "event.browse.seconds": "int", "event.cart.value": "money", "event.cart.ratio": "number", "event.cart.gift": "bool",
+		"event.cart.due": "date", "event.cart.since": "time", "event.cart.labels": "text_list"}
 	err := s.Update(ctx, func(tx *store.Tx) error {
 		for name, kind := range types {
 			a := campaigns.Attribute{Name: name, Type: kind}

@@ -15,6 +15,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"beckon/campaigns"
 	"beckon/campaigns/store"
 	"beckon/campaigns/store/storetest"
 	"beckon/engine/audience"
@@ -27,13 +28,16 @@ func TestMain(m *testing.M) { os.Exit(storetest.Main(m)) }
 type pushdownTally struct {
 	rules, whole, narrowed, unfinished int
 	customers, finished                int64
+	left                               int   // rules whose columns left customers to the reference
+	compared                           int64 // answers for one customer and condition
 	reasons                            map[string]int
 }
 
-// TestPostgreSQLFindsWhomTheReferenceFinds draws rules and instants over one population of odd customers. PUSHDOWN_ROUNDS
+// TestExecutorsOverPostgreSQLFindTheSame draws rules and instants over one population of odd customers. PUSHDOWN_ROUNDS
 // of a hundred rules can be asked for.
-func TestPostgreSQLFindsWhomTheReferenceFinds(t *testing.T) {
+func TestExecutorsOverPostgreSQLFindTheSame(t *testing.T) {
 	s := openPopulation(t, 300)
+	image := openImage(t, s)
 	schema, tally := rules.PushdownSchema(), &pushdownTally{reasons: map[string]int{}}
 	rounds := 6
 	if n, err := strconv.Atoi(os.Getenv("PUSHDOWN_ROUNDS")); err == nil {
@@ -44,11 +48,12 @@ func TestPostgreSQLFindsWhomTheReferenceFinds(t *testing.T) {
 	}
 	for range rounds {
 		rapid.Check(t, func(t *rapid.T) {
-			rule, err := rules.Compile(schema, rules.PushdownRule(t))
+			source, known := rules.WriteRule(t, schema, rapid.IntRange(1, 4).Draw(t, "depth"))
+			rule, err := rules.Compile(known, source)
 			if err != nil {
 				t.Skip("too large")
 			}
-			agreeOnPushdown(t, s, rule, rules.PushdownInstant(t), tally)
+			agreeOnPushdown(t, s, image, rule, rules.PushdownInstant(t), tally)
 		})
 		if t.Failed() {
 			return
@@ -60,6 +65,7 @@ func TestPostgreSQLFindsWhomTheReferenceFinds(t *testing.T) {
 func (y *pushdownTally) log(t *testing.T) {
 	t.Logf("%d rules: %d wholly in SQL, %d narrowed by it, %d looked at one by one; the reference looked at %d of %d customers",
 		y.rules, y.whole, y.narrowed, y.unfinished, y.finished, y.customers)
+	t.Logf("over columns the reference had to finish %d rules; %d answers were compared with the reference's", y.left, y.compared)
 	var reasons []string
 	for reason := range y.reasons {
 		reasons = append(reasons, reason)
@@ -70,24 +76,37 @@ func (y *pushdownTally) log(t *testing.T) {
 	}
 }
 
+func openImage(t *testing.T, s *store.Store) *audience.Image {
+	t.Helper()
+	image := audience.NewImage(audience.ImageOptions{Node: campaigns.NewID(s.Now()), Name: "test", BytesMax: 1 << 30, Clock: s.Now})
+	t.Cleanup(func() {
+		if err := image.Close(context.Background(), s); err != nil {
+			t.Error(err)
+		}
+	})
+	return image
+}
+
 type failer interface {
 	Fatalf(format string, args ...any)
 	Helper()
 }
 
 // agreeOnPushdown compares PostgreSQL's answer with the reference's, customer by customer, and its counts.
-func agreeOnPushdown(t failer, s *store.Store, rule *rules.Rule, at rules.Instant, tally *pushdownTally) {
+func agreeOnPushdown(t failer, s *store.Store, image *audience.Image, rule *rules.Rule, at rules.Instant, tally *pushdownTally) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	err := comparePushdown(ctx, s, rule, at, tally)
+	err := comparePushdown(ctx, s, image, rule, at, tally)
 	if err != nil {
 		tree := rule.Bind(at).Tree.String()
 		t.Fatalf("%s\nat %v in %v\n%v\n%s", rule.Source(), at.Now, at.Zone, err, tree)
 	}
 }
 
-func comparePushdown(ctx context.Context, s *store.Store, rule *rules.Rule, at rules.Instant, tally *pushdownTally) error {
+// comparePushdown asks the executors about a rule and each of its clauses; they find the same customers, the same numbers
+// of them for each clause, and the same who can be reached.
+func comparePushdown(ctx context.Context, s *store.Store, image *audience.Image, rule *rules.Rule, at rules.Instant, tally *pushdownTally) error {
 	q := audience.Question{Conditions: []audience.Asked{{Rule: rule, At: at}}, Members: true, Reach: true}
 	clauses, err := rule.Conjuncts()
 	if err != nil {
@@ -96,18 +115,18 @@ func comparePushdown(ctx context.Context, s *store.Store, rule *rules.Rule, at r
 	for _, clause := range clauses {
 		q.Conditions = append(q.Conditions, audience.Asked{Rule: clause, At: at})
 	}
-	got, err := audience.Pushdown{}.Find(ctx, s, q)
+	want, err := audience.Reference{}.Find(ctx, s, q)
 	if err != nil {
 		return err
 	}
-	want, err := audience.Reference{}.Find(ctx, s, q)
+	pushed, err := audience.Pushdown{}.Find(ctx, s, q)
 	if err != nil {
 		return err
 	}
 	err = s.View(ctx, func(tx *store.Tx) error {
 		condition, err := audience.ConditionOf(ctx, tx, q.Conditions[0])
 		if err == nil {
-			tally.add(got, condition)
+			tally.add(pushed, condition)
 			err = shapeOf(condition.SQL)
 		}
 		return err
@@ -115,12 +134,28 @@ func comparePushdown(ctx context.Context, s *store.Store, rule *rules.Rule, at r
 	if err != nil {
 		return err
 	}
+	if err := same(pushed, want); err != nil {
+		return err
+	}
+	found, err := audience.Vector{Image: image, Workers: 2}.Find(ctx, s, q)
+	if err != nil {
+		return err
+	}
+	tally.compared += int64(len(q.Conditions)) * 2 * want.Total
+	if found.Left > 0 {
+		tally.left++
+	}
+	return same(found, want)
+}
+
+// same says what two answers do not agree about.
+func same(got, want *audience.Answer) error {
 	if !got.Members.Equals(want.Members) {
 		got.Members.Xor(want.Members)
-		return fmt.Errorf("they do not agree about customer %d", got.Members.Minimum())
+		return fmt.Errorf("%s and %s do not agree about customer %d", got.Executor, want.Executor, got.Members.Minimum())
 	}
 	if got.Total != want.Total || !slices.Equal(got.Counts, want.Counts) || !maps.Equal(got.Reachable, want.Reachable) {
-		return fmt.Errorf("counted %+v, not %+v", got, want)
+		return fmt.Errorf("%s counted %+v, not %+v", got.Executor, got, want)
 	}
 	return nil
 }

@@ -64,6 +64,32 @@ func (c Cuts) at(key, id any) any {
 	return c[max(0, n-1)].Value
 }
 
+// AtInt is the rank of a customer with the key of an Int, Money, DateType or Time; known says that the id is not missing. There
+// must be a cut.
+func (c Cuts) AtInt(key int64, id string, known bool) int64 {
+	return c.find(func(cut *Cut) bool { return key > cut.Key || key == cut.Key && cut.isFrom(id, known) })
+}
+
+// AtNumber is AtInt for the key of a Number.
+func (c Cuts) AtNumber(key float64, id string, known bool) int64 {
+	return c.find(func(cut *Cut) bool { return key > cut.Number || key == cut.Number && cut.isFrom(id, known) })
+}
+
+// find is the value of the last cut that is not behind a customer, the first cut's when all are.
+func (c Cuts) find(reached func(*Cut) bool) int64 {
+	low, high := 1, len(c)
+	for low < high {
+		if middle := (low + high) / 2; reached(&c[middle]) {
+			low = middle + 1
+		} else {
+			high = middle
+		}
+	}
+	return c[low-1].Value
+}
+
+func (c *Cut) isFrom(id string, known bool) bool { return c.Any || known && id >= c.ID }
+
 // isAt says whether a customer is in the bucket, or in a later one.
 func (c Cut) isAt(key, id any) bool {
 	order := 0
