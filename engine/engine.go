@@ -39,6 +39,7 @@ type Engine struct {
 	baseURL string
 	words   words
 	finder  *audience.Chooser
+	beat    time.Duration // how often a run that is held is kept
 	wake    chan struct{} // something was queued: senders need not wait for their tick
 }
 
@@ -58,7 +59,7 @@ func New(s *store.Store, options Options) *Engine {
 	if options.AudienceBytes == 0 {
 		options.AudienceBytes = 1 << 30
 	}
-	e := &Engine{store: s, node: campaigns.NewID(s.Now()), log: options.Log, baseURL: options.BaseURL, wake: make(chan struct{}, 1)}
+	e := &Engine{store: s, node: campaigns.NewID(s.Now()), log: options.Log, baseURL: options.BaseURL, beat: Lease / 3, wake: make(chan struct{}, 1)}
 	var image *audience.Image
 	if options.AudienceBytes > 0 {
 		name, _ := os.Hostname() // only people read it
