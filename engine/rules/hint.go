@@ -51,6 +51,8 @@ func syntaxHint(piece string) string {
 			return "a value is missing beside it"
 		}
 		return "write " + lower + " in lower case"
+	case "&&", "||":
+		return "a condition is missing before it"
 	case "startswith":
 		return "write startsWith"
 	case "endswith":
