@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 		return
 	}
 	for _, set := range os.Environ() { // else a service that somebody has running would get what tests import
-		if name, _, _ := strings.Cut(set, "="); name == "DATABASE_URL" || strings.HasPrefix(name, "BECKON_") {
+		if name, _, _ := strings.Cut(set, "="); name == "DATABASE_URL" || strings.HasPrefix(name, "BECKON_") && !strings.HasPrefix(name, "BECKON_TEST_") {
 			os.Unsetenv(name)
 		}
 	}
