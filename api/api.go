@@ -44,6 +44,7 @@ func New(s *store.Store, e *engine.Engine, options Options) *Server {
 		options.Version = "0"
 	}
 	server := &Server{store: s, engine: e, log: options.Log, echo: echo.New(), gauges: newGauges(s), closing: make(chan struct{})}
+	server.gauges.registry.MustRegister(newMemoryGauges(e, s.Now))
 	server.echo.HTTPErrorHandler = server.routingError
 	server.echo.Use(server.around, server.recovered)
 	server.huma = document(server.echo, options.Version, server)
@@ -119,7 +120,7 @@ func (s *Server) campaignRoutes() {
 	route(s, "POST /v1/rules/check", "Say what is wrong with a rule", launch, s.checkRule)
 	route(s, "POST /v1/rules/count", "Count the customers who match a rule", launch, s.countRule, slow)
 	route(s, "POST /v1/rules/explain", "Say why a customer matches a rule or does not", launch, s.explainRule)
-	route(s, "POST /v1/rules/forecast", "Count who will match on each of the next days", launch, s.forecastRule, slow)
+	route(s, "POST /v1/rules/forecast", "Count who will match on each of the next days", launch, s.forecastRule, table, slow)
 	route(s, "GET /v1/segments", "List segments, the newest first", look, s.listSegments, table)
 	route(s, "POST /v1/segments", "Save a rule under a name", write, s.createSegment, created)
 	route(s, "GET /v1/segments/{id}", "Read a segment", look, s.segment)

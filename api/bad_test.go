@@ -136,6 +136,14 @@ func TestThePagesOfOperation(t *testing.T) {
 	if a := sv.get("/metrics", "Authorization", "").want(200); !strings.Contains(a.Text, `beckon_requests_total{method="GET",route="/v1/workspace",status="200"} 1`) || !strings.Contains(a.Text, "beckon_messages") {
 		t.Errorf("metrics:\n%s", a.Text)
 	}
+	sv.put("/v1/customers/a", object{"city": "Wuhan"}).want(200)
+	sv.post("/v1/rules/count", object{"rule": `city == "Wuhan"`}).want(200).is("vector", "executor").is("all of it runs over columns in memory", "why")
+	held := sv.get("/metrics", "Authorization", "").want(200).Text
+	for _, gauge := range []string{`bytes{column="city"}`, "customers 1", "rows 0", "changes 0", "catch_up_seconds", "caught_up_age_seconds", "horizon_age_seconds 0", "loading_seconds 0", "loading_rows 0", "load_seconds"} {
+		if !strings.Contains(held, "\nbeckon_audience_"+gauge) {
+			t.Errorf("metrics have no %s:\n%s", gauge, held)
+		}
+	}
 	docs := sv.get("/docs", "Authorization", "").want(200)
 	if !strings.Contains(docs.Text, "/v1/campaigns/{id}/launch") || strings.Contains(docs.Text, "<script") || strings.Contains(docs.Text, "https://") ||
 		strings.Contains(docs.Header.Get("Content-Security-Policy"), "unsafe") {

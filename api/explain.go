@@ -49,13 +49,17 @@ type forecastBody struct {
 	Days []dayBody `json:"days" nullable:"false" doc:"today first, each at this time of day in the workspace's zone"`
 }
 
+// rows are what CSV shows of a forecast.
+func (f forecastBody) rows() any { return f.Days }
+
 type dayBody struct {
 	Date  string `json:"date" format:"date"`
 	Count int64  `json:"count"`
 }
 
 func (s *Server) forecastRule(ctx context.Context, in *struct {
-	Body struct {
+	Format string `query:"format" enum:"json,csv" doc:"csv is a table, as with Accept: text/csv"`
+	Body   struct {
 		Rule string `json:"rule" maxLength:"10000"`
 		Days int    `json:"days" minimum:"1" maximum:"366"`
 	}

@@ -40,6 +40,9 @@ func TestAForecastFollowsTheCalendar(t *testing.T) {
 		a.is(want, "days", i, "count")
 	}
 	a.is("2026-11-21", "days", 0, "date").is("2026-11-25", "days", 4, "date").is(nil, "days", 5)
+	if table := sv.post("/v1/rules/forecast?format=csv", object{"rule": `birthday_in(1)`, "days": 2}).want(200).Text; table != "date,count\n2026-11-21,0\n2026-11-22,1\n" {
+		t.Errorf("the table is %q", table)
+	}
 	sv.post("/v1/rules/forecast", object{"rule": `true`, "days": 366}).want(200).is(3, "days", 365, "count").is("2027-11-21", "days", 365, "date")
 	sv.post("/v1/rules/forecast", object{"rule": `true`, "days": 367}).want(422).names("days")
 	sv.post("/v1/rules/forecast", object{"rule": `true`, "days": 0}).want(422).names("days")

@@ -12,8 +12,8 @@ type checkedRule struct {
 	Valid      bool                `json:"valid"`
 	Errors     []campaigns.Problem `json:"errors" nullable:"false"`
 	Attributes []string            `json:"attributes" nullable:"false" doc:"the names that the rule uses"`
-	Executor   string              `json:"executor"`
-	Why        string              `json:"why"`
+	Executor   string              `json:"executor" doc:"what would answer now: vector is columns in memory, pushdown is PostgreSQL; empty for a wrong rule"`
+	Why        string              `json:"why" doc:"why that one, and what it would leave to be looked at one by one"`
 }
 
 type ruleRequest struct {
@@ -31,8 +31,9 @@ type countedRule struct {
 		SMS   int64 `json:"sms"`
 		Email int64 `json:"email"`
 	} `json:"reachable" doc:"of those who match: consent given and an address known"`
-	TookMS   int64  `json:"took_ms"`
-	Executor string `json:"executor"`
+	TookMS   int64  `json:"took_ms" doc:"milliseconds, with what had to be loaded first"`
+	Executor string `json:"executor" enum:"vector,pushdown" doc:"what answered: vector is columns in memory, pushdown is PostgreSQL"`
+	Why      string `json:"why" doc:"why that one, and what it left to be looked at one by one"`
 }
 
 type clauseBody struct {
@@ -73,7 +74,7 @@ func (s *Server) countRule(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	out := &some[countedRule]{countedRule{Count: found.Matching, Total: found.Total, TookMS: found.Took.Milliseconds(), Executor: found.Executor}}
+	out := &some[countedRule]{countedRule{Count: found.Matching, Total: found.Total, TookMS: found.Took.Milliseconds(), Executor: found.Executor, Why: found.Why}}
 	out.Body.Clauses = []clauseBody{}
 	for _, c := range found.Clauses {
 		out.Body.Clauses = append(out.Body.Clauses, clauseBody(c))

@@ -33,7 +33,7 @@ type Count struct {
 	Clauses         []Clause
 	Reachable       map[string]int64 // by kind of address: consent given and an address known
 	Took            time.Duration
-	Executor        string
+	Executor, Why   string // as Choose says them
 }
 
 // A Clause is one of the conditions that a rule joins with && at its top, and how many customers meet it by itself.
@@ -60,7 +60,7 @@ func (e *Engine) CountRule(ctx context.Context, source string, asOf time.Time, z
 	if err != nil {
 		return nil, err
 	}
-	count := &Count{Matching: found.Counts[0], Total: found.Total, Reachable: found.Reachable, Took: found.Took, Executor: found.Executor}
+	count := &Count{Matching: found.Counts[0], Total: found.Total, Reachable: found.Reachable, Took: found.Took, Executor: found.Executor, Why: found.Why}
 	for i, part := range clauses {
 		count.Clauses = append(count.Clauses, Clause{Text: part.Source(), Count: found.Counts[i+1]})
 	}

@@ -100,7 +100,6 @@ type candidate struct {
 }
 
 func (e *Engine) selectRun(ctx context.Context, run *campaigns.Run) error {
-	started := e.store.Now()
 	sel := &selection{gates: map[campaigns.Gate]*roaring64.Bitmap{}}
 	err := e.store.View(ctx, func(tx *store.Tx) error {
 		c, err := tx.CampaignVersion(ctx, run.CampaignID, run.Version)
@@ -135,7 +134,7 @@ func (e *Engine) selectRun(ctx context.Context, run *campaigns.Run) error {
 			}
 		}
 		run.Status = campaigns.Queueing
-		run.SelectedAt, run.SelectMS = &tx.Now, tx.Now.Sub(started).Milliseconds()
+		run.SelectedAt = &tx.Now
 		return tx.SaveRun(ctx, run, campaigns.Selecting, e.node, tx.Now.Add(Lease))
 	})
 }
@@ -152,7 +151,7 @@ func (e *Engine) members(ctx context.Context, run *campaigns.Run, p *plan) (*roa
 	if err != nil {
 		return nil, err
 	}
-	run.Customers, run.Executor = found.Total, found.Executor
+	run.Customers, run.Executor, run.SelectMS = found.Total, found.Executor, found.Took.Milliseconds()
 	return found.Members, e.renewRun(ctx, run, found.Total)
 }
 

@@ -26,6 +26,11 @@ func TestMain(m *testing.M) {
 		main()
 		return
 	}
+	for _, set := range os.Environ() { // else a service that somebody has running would get what tests import
+		if name, _, _ := strings.Cut(set, "="); name == "DATABASE_URL" || strings.HasPrefix(name, "BECKON_") && !strings.HasPrefix(name, "BECKON_TEST_") {
+			os.Unsetenv(name)
+		}
+	}
 	if err := local.Install(func(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }); err != nil {
 		fmt.Fprintln(os.Stderr, "the tests need a real PostgreSQL:", err)
 		os.Exit(1)

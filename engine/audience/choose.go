@@ -3,7 +3,6 @@ package audience
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -67,20 +66,35 @@ func (c *Chooser) Find(ctx context.Context, s *store.Store, q Question) (*Answer
 		return nil, err
 	}
 	if why != "" {
-		return Pushdown{}.Find(ctx, s, q)
+		return findBeside(ctx, s, q, why)
 	}
 	answer, err := c.vector.Find(ctx, s, q)
 	switch {
 	case errors.Is(err, ErrTooLarge):
 		c.refuse(found.needs(), s.Now())
-	case !errors.Is(err, errWaiting):
-		return answer, err
+		return findBeside(ctx, s, q, whyTooLarge)
+	case errors.Is(err, errWaiting):
+		return findBeside(ctx, s, q, "what it reads is still being loaded into memory, and PostgreSQL answers meanwhile")
 	}
-	return Pushdown{}.Find(ctx, s, q)
+	if err == nil {
+		answer.Why = whyVector(q.Conditions[0])
+	}
+	return answer, err
+}
+
+// findBeside asks PostgreSQL, since the columns in memory cannot be asked.
+func findBeside(ctx context.Context, s *store.Store, q Question, why string) (*Answer, error) {
+	answer, err := Pushdown{}.Find(ctx, s, q)
+	if err == nil {
+		answer.Why = why + answer.Why
+	}
+	return answer, err
 }
 
 // A Choice is the executor that a rule would be asked of now, and why.
 type Choice struct{ Executor, Why string }
+
+const whyTooLarge = "what it reads does not fit into the memory that audiences may take"
 
 // Choose says what Find would do.
 func (c *Chooser) Choose(ctx context.Context, s *store.Store, asked Asked) (Choice, error) {
@@ -90,24 +104,32 @@ func (c *Chooser) Choose(ctx context.Context, s *store.Store, asked Asked) (Choi
 		return Choice{}, err
 	}
 	if why == "" {
-		ready := plan(asked.Rule.Bind(asked.At))
-		if ready.left == "" {
-			return Choice{ByVector, "all of it runs over columns in memory"}, nil
-		}
-		return Choice{ByVector, "it is narrowed over columns in memory; those who are left are looked at one by one, because " + ready.left}, nil
+		return Choice{ByVector, whyVector(asked)}, nil
 	}
-	var left []string
 	err = s.View(ctx, func(tx *store.Tx) error {
 		condition, err := ConditionOf(ctx, tx, asked)
 		if err == nil {
-			left = condition.Left
+			why += condition.whyLeft()
 		}
 		return err
 	})
-	if len(left) > 0 {
-		why += fmt.Sprintf("; PostgreSQL narrows it, and those who are left are looked at one by one, because %s", strings.Join(left, ", "))
-	}
 	return Choice{ByPushdown, why}, err
+}
+
+// whyVector says how much of a rule the columns in memory decide.
+func whyVector(asked Asked) string {
+	if left := plan(asked.Rule.Bind(asked.At)).left; left != "" {
+		return "it is narrowed over columns in memory; those who are left are looked at one by one, because " + left
+	}
+	return "all of it runs over columns in memory"
+}
+
+// whyLeft goes on from why PostgreSQL is asked, where it only narrows; empty where it decides all of the rule.
+func (c *Condition) whyLeft() string {
+	if c.IsWhole() {
+		return ""
+	}
+	return "; PostgreSQL narrows it, and those who are left are looked at one by one, because " + strings.Join(c.Left, ", ")
 }
 
 // whyNot says why the columns in memory are not asked; empty when they are.
@@ -129,7 +151,7 @@ func (c *Chooser) whyNot(ctx context.Context, s *store.Store, found *vectorFind)
 	}
 	key := needsKey(found.needs())
 	if at, is := c.refused[key]; is && s.Now().Sub(at) < triedAgainAfter {
-		return "what it reads does not fit into the memory that audiences may take", nil
+		return whyTooLarge, nil
 	}
 	delete(c.refused, key)
 	return "", nil
@@ -150,6 +172,14 @@ func needsKey(n Needs) string {
 		key += "|" + history + ":" + strings.Join(n.Fields[history], " ")
 	}
 	return key
+}
+
+// Stats tells what is in memory; false where this node keeps no customers there.
+func (c *Chooser) Stats() (ImageStats, bool) {
+	if c.vector.Image == nil {
+		return ImageStats{}, false
+	}
+	return c.vector.Image.Stats(), true
 }
 
 // Keep catches up when nobody asks; call it every minute, before changes are trimmed.

@@ -42,6 +42,7 @@ type Answer struct {
 	Reachable map[string]int64  // by kind of address: of the members, those with consent and an address; nil unless asked for
 	Left      int64             // customers that the executor left over to the reference
 	Executor  string
+	Why       string        // why this executor answered, and what it left over; in the words of Choose
 	Took      time.Duration // by the store's clock
 }
 

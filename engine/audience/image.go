@@ -89,6 +89,10 @@ type ImageStats struct {
 	CaughtUpAt time.Time
 	CatchUp    time.Duration
 
+	LoadingSince time.Time     // when the load that is under way began; zero: none is
+	LoadingRows  int64         // what it has read so far
+	Load         time.Duration // how long the last one took
+
 	HorizonAge time.Duration // how long the oldest open transaction has kept changes unsettled, from a minute on
 	Horizon    store.Holder  // who runs it
 }
@@ -220,7 +224,8 @@ func (im *Image) reset() {
 	im.columns, im.tables = map[string]*heldColumn{}, map[string]*heldTable{}
 	im.names, im.mark, im.owed = nil, "", map[int64]bool{}
 	im.mu.Lock()
-	im.registered, im.lost, im.stats = false, false, ImageStats{}
+	im.registered, im.lost = false, false
+	im.stats = ImageStats{LoadingSince: im.stats.LoadingSince, LoadingRows: im.stats.LoadingRows, Load: im.stats.Load}
 	im.mu.Unlock()
 }
 

@@ -19,12 +19,11 @@ import (
 
 // A history of changes through the store's own methods, drawn at random.
 type changer struct {
-	w       *workshop
-	t       *rapid.T
-	tb      testing.TB
-	orders  []string
-	serial  int
-	current map[string]bool // ids that exist
+	w      *workshop
+	t      *rapid.T
+	tb     testing.TB
+	orders []string
+	serial int
 }
 
 func (c *changer) id() string { return fmt.Sprintf("c%d", rapid.IntRange(1, 30).Draw(c.t, "customer")) }
@@ -126,10 +125,11 @@ func (c *changer) refund(ctx context.Context) {
 }
 
 func TestTheFollowedImageIsTheOneLoadedAnew(t *testing.T) {
+	w := newWorkshop(t)
+	needs := everything()
+	needs.Fields["events"] = append(needs.Fields["events"], registerProps(t, w)...)
 	rapid.Check(t, func(rt *rapid.T) {
-		w := newWorkshop(t)
-		needs := everything()
-		needs.Fields["events"] = append(needs.Fields["events"], registerProps(t, w)...)
+		w.empty(t)
 		c := &changer{w: w, t: rt, tb: t}
 		w.update(t, func(tx *store.Tx) error {
 			_, err := tx.EnsureCustomers(context.Background(), []string{"c1", "c2", "c3"})
@@ -153,8 +153,6 @@ func TestTheFollowedImageIsTheOneLoadedAnew(t *testing.T) {
 		if err := im.Close(context.Background(), w.store); err != nil {
 			rt.Fatal(err)
 		}
-		w.raw.Close(context.Background())
-		w.store.Close()
 	})
 }
 

@@ -27,6 +27,8 @@ type load struct {
 	histories []tableSpec
 	customers map[int64]*customerChunk
 	rows      map[string]map[int64]*childTable
+	read      int64 // rows so far
+	installed bool
 }
 
 // load reads what of the needs is not held and installs it. It goes on when who asked has gone: somebody who types asks
@@ -66,6 +68,8 @@ func (im *Image) loadAlone(ctx context.Context, s *store.Store, needs Needs) err
 		return err
 	}
 	defer im.setFloor(0)
+	ended := im.beginProgress()
+	defer ended(l)
 	if err := s.View(ctx, func(tx *store.Tx) error { return l.run(ctx, tx) }); err != nil {
 		return err
 	}
@@ -74,6 +78,7 @@ func (im *Image) loadAlone(ctx context.Context, s *store.Store, needs Needs) err
 	}
 	defer im.gate.open()
 	im.install(l)
+	l.installed = true
 	return nil
 }
 
@@ -129,7 +134,7 @@ func (l *load) run(ctx context.Context, tx *store.Tx) error {
 		return err
 	}
 	rows := newCustomerRows(l.missing, l.customerChunk)
-	if err := tx.CopyCustomers(ctx, rows.names(), store.Span{}, &tuples{row: limited(rows.row, l.within)}); err != nil {
+	if err := tx.CopyCustomers(ctx, rows.names(), store.Span{}, &tuples{row: l.counted(limited(rows.row, l.within))}); err != nil {
 		return err
 	}
 	for _, spec := range l.histories {
@@ -281,7 +286,7 @@ func (l *load) history(ctx context.Context, tx *store.Tx, spec tableSpec) error 
 		}
 		return l.within()
 	}
-	if err := tx.CopyHistory(ctx, spec.name, spec.names(), spec.strict, store.Span{}, &tuples{row: limited(rows.row, check)}); err != nil {
+	if err := tx.CopyHistory(ctx, spec.name, spec.names(), spec.strict, store.Span{}, &tuples{row: l.counted(limited(rows.row, check))}); err != nil {
 		return err
 	}
 	tables := make(map[int64]*childTable, len(rows.stages))

@@ -33,6 +33,9 @@ func (Pushdown) Find(ctx context.Context, s *store.Store, q Question) (*Answer, 
 		}
 		return nil
 	})
+	if len(p.parts) > 0 {
+		p.answer.Why = p.parts[0].whyLeft()
+	}
 	p.answer.Took = s.Now().Sub(started)
 	return p.answer, err
 }

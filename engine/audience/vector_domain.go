@@ -9,10 +9,8 @@ import (
 // A domain is a condition over one column, decided for every value that the column can have: looked up instead of worked
 // out for each row.
 type domain struct {
-	missing bool     // what it says of a missing value
-	yes     []uint64 // by code, or by day - first
+	missing bool // what it says of a missing value
 	first   int64
-	rows    int
 	only    int     // the one code it says yes to; -1: none or several
 	table   []uint8 // of texts: 1 for the codes it says yes to
 }

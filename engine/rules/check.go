@@ -237,7 +237,7 @@ func (c *checker) identifier(n *ast.IdentifierNode) *node {
 			return c.fail(n, fmt.Sprintf("there is no attribute `%s`", n.Value), fmt.Sprintf("a field starts with a dot: .%s", n.Value))
 		}
 	}
-	return c.fail(n, fmt.Sprintf("there is no attribute `%s`", shorten([]rune(n.Value))), didYouMean(n.Value, c.known()))
+	return c.fail(n, fmt.Sprintf("there is no attribute `%s`", shorten([]rune(n.Value))), unknownHint(n.Value, c.known()))
 }
 
 // use notes what the rule reads.

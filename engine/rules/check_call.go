@@ -67,7 +67,9 @@ func (c *checker) unknownFunction(n ast.Node, name string) *node {
 		if c.segments != nil {
 			known = append(known, "segment")
 		}
-		hint = didYouMean(name, known)
+		if hint = didYouMean(name, known); strings.EqualFold(name, "if") {
+			hint = "write condition ? one : other"
+		}
 	}
 	at := n.Location()
 	return c.failAt(at.From, at.To, fmt.Sprintf("there is no function `%s`", short), hint)

@@ -127,6 +127,10 @@ func (c *checker) mismatch(n *ast.BinaryNode, left, right *node) *node {
 		hint = "money divided by 1 is a number, which an int can be compared with: total_spend / 1 > points"
 	case has(Text) && (has(Int) || has(Number) || has(Money)):
 		hint = "write numbers without quotes and texts with them"
+	case has(Bool):
+		hint = "write true and false, without quotes"
+	case (has(Time) || has(DateType)) && (has(Int) || has(Number)):
+		hint = "count the days: days_since(last_purchase_at) > 90; or the years: age(birthday) >= 30"
 	case has(between):
 		hint = "a range may only stand to the right of `in`"
 	case left.shape.elem == row || right.shape.elem == row:

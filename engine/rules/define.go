@@ -84,10 +84,17 @@ func (c *checker) segment(n ast.Node, args []ast.Node) *node {
 	c.count()
 	source, ok := c.segments[name.Value]
 	if !ok {
-		return c.fail(args[0], fmt.Sprintf("there is no segment %q", shorten([]rune(name.Value))), didYouMean(name.Value, slices.Collect(maps.Keys(c.segments))))
+		return c.fail(args[0], fmt.Sprintf("there is no segment %q", shorten([]rune(name.Value))), c.segmentHint(name.Value))
 	}
 	c.used.Segments[name.Value] = source
 	return c.expand(n, opSegment, segmentNamed(name.Value), source)
+}
+
+func (c *checker) segmentHint(name string) string {
+	if hint := didYouMean(name, slices.Collect(maps.Keys(c.segments))); hint != "" {
+		return hint
+	}
+	return "save a rule under this name first"
 }
 
 // computedValue is a use of a computed attribute.

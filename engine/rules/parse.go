@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/expr-lang/expr/ast"
@@ -139,6 +140,12 @@ func describe(p *parsed, err error) problem {
 	if strings.Contains(at.Message, "literal:") || strings.Contains(at.Message, "literal is too large") {
 		from, to, piece = lastNumber(p, from) // the parser has already gone on to the next token
 	}
+	if strings.HasPrefix(at.Message, "bad number") {
+		from, piece = wholeNumber(p.source, to) // the lexer points at its last letter
+	}
+	if to < len(p.source) && (piece == "=" || piece == "<") && p.tokens != nil && strings.ContainsRune("<>", p.source[to]) {
+		to, piece = to+1, piece+string(p.source[to])
+	}
 	message, hint := translate(at.Message, shorten([]rune(piece)))
 	if piece == "" && strings.HasPrefix(at.Message, "unexpected token EOF") {
 		from, to = len(p.source), len(p.source)
@@ -156,65 +163,9 @@ func lastNumber(p *parsed, before int) (from, to int, piece string) {
 	return from, to, string(p.source[from:to])
 }
 
-// translate rewords expr's message; piece is the token it is about, empty at the end of the text.
-func translate(message, piece string) (string, string) {
-	switch {
-	case strings.HasPrefix(message, "unexpected token EOF"), strings.HasPrefix(message, "unexpected end"):
-		return "the rule ends too early", "something is missing at the end: a value, or a closing bracket"
-	case strings.Contains(message, "coalesce expressions"):
-		return "`??` beside another operator needs parentheses", "write (score ?? 0) >= 10"
-	case strings.HasPrefix(message, "literal not terminated"):
-		return "a text is not closed", "end it with the same quote that it starts with, on the same line"
-	case strings.HasPrefix(message, "wrap predicate"):
-		return "a condition of several parts stands in { and }", "any(items, { let a = .amount; a > 100 })"
-	case strings.HasPrefix(message, "expected at least"):
-		return "an argument is missing", "a closure takes a list and a condition: any(items, .amount > 100)"
-	case strings.Contains(message, "out of range"), strings.Contains(message, "is too large"):
-		return fmt.Sprintf("the number `%s` is too large", piece), ""
-	case strings.Contains(message, " literal:"), strings.HasPrefix(message, "bad number"):
-		return fmt.Sprintf("`%s` is not a number", piece), "write numbers such as 100 or 199.90"
-	case strings.HasPrefix(message, "unclosed comment"):
-		return "a comment is not closed", "end it with */"
-	case strings.Contains(message, "escape"):
-		return "a text has a backslash that means nothing", `write \\ for a backslash`
-	case strings.HasPrefix(message, "unexpected token"), strings.HasPrefix(message, "unrecognized character"):
-		return fmt.Sprintf("`%s` is not expected here", piece), syntaxHint(piece)
-	case strings.Contains(message, "maximum allowed nodes"):
-		return fmt.Sprintf("the rule has more than %d parts", nodesMax), "say it in fewer conditions: city in [\"a\", \"b\"] stands for a row of =="
+// wholeNumber is what ends at a place in the text and stands there for a number.
+func wholeNumber(source []rune, to int) (from int, piece string) {
+	for from = min(to, len(source)); from > 0 && (unicode.IsLetter(source[from-1]) || unicode.IsDigit(source[from-1]) || source[from-1] == '.'); from-- {
 	}
-	return shorten([]rune(message)), ""
-}
-
-// syntaxHint knows what people write who come from SQL, spreadsheets or word processors.
-func syntaxHint(piece string) string {
-	switch lower := strings.ToLower(piece); lower {
-	case "=":
-		return "write == to compare"
-	case "&":
-		return "write && or and"
-	case "and", "or", "not", "in", "contains", "matches":
-		if piece == lower {
-			return "a value is missing beside it"
-		}
-		return "write " + lower + " in lower case"
-	case ">", "<>":
-		return "write != for \"is not\", >= for \"at least\""
-	case "“", "”", "‘", "’", "«", "»", "「", "」":
-		return `write straight quotes: "…"`
-	case "，":
-		return "write a plain comma: ,"
-	case "（", "）":
-		return "write plain parentheses: ( )"
-	case ")", "]", "}":
-		return "no bracket is open here"
-	case ".":
-		return "fields such as .amount stand inside a closure: any(items, .amount > 100), max(map(items, .amount))"
-	case "is":
-		return "write == nil for a missing value"
-	case "like":
-		return "write contains, startsWith, endsWith or matches"
-	case "between":
-		return "write x in 1..5, or x >= a && x <= b"
-	}
-	return ""
+	return from, string(source[from:min(to, len(source))])
 }
