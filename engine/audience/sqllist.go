@@ -62,7 +62,7 @@ func (r *relation) gathered(t *translator, expression string) *relation {
 
 // relation writes a list as rows. A missing list has none.
 func (t *translator) relation(x *rules.Expr) *relation {
-	if t.reason != "" || t.failed != nil {
+	if !t.visit() {
 		return &relation{from: "customers", elem: null(x.Elem)}
 	}
 	x = t.resolved(x)
@@ -285,6 +285,9 @@ func (t *translator) constants(items []*rules.Expr, kind rules.Type) string {
 func (t *translator) array(x *rules.Expr, elem rules.Type) term {
 	x = t.resolved(x)
 	out := ranged(term{kind: elem, sql: "NULL::" + sqlType(elem) + "[]"})
+	if !t.visit() {
+		return out
+	}
 	switch x.Op {
 	case rules.Constant:
 	case rules.Column:
