@@ -31,6 +31,7 @@ const (
 	parametersMax = 30_000
 	visitsMax     = 20_000   // parts of one conjunct, each as often as it is looked at
 	textBytesMax  = 32 << 20 // of the texts in all parameters
+	closuresMax   = 2        // in each other
 	lookEvery     = 1 << 10  // visits, or texts decided, between looks whether somebody still waits
 )
 

@@ -119,7 +119,13 @@ func (t *translator) declare(x *rules.Expr) {
 }
 
 // inside runs what writes about the elements of a list.
+//
+// Why not three deep: PostgreSQL would look at each row of the innermost again for each of all the others, for as long as
+// a request may take, where the reference counts its steps.
 func (t *translator) inside(level int, over *relation, do func()) []string {
+	if t.depth >= closuresMax {
+		t.refuse("closures more than %d deep have no SQL form", closuresMax)
+	}
 	around := t.levels[level]
 	t.levels[level] = over
 	t.depth++
