@@ -115,7 +115,7 @@ func (im *Image) Read(ctx context.Context, s *store.Store, needs Needs, read fun
 	for range attemptsMax {
 		err := im.attempt(ctx, s, needs, read)
 		if !errors.Is(err, errAbsent) {
-			if moved := im.move(ctx, s, moveEvery); err == nil && moved != nil {
+			if moved := im.move(ctx, s, moveEvery); err == nil && moved != nil && ctx.Err() == nil {
 				im.options.Log.Warn("the store could not be told how far audiences have read", "err", moved)
 			}
 			return err

@@ -1,15 +1,19 @@
 package audience
 
+import "unsafe"
+
 // A slab hands out slices from one block, again and again: evaluating a batch takes what it needs and gives all of it back
 // at once. What a slice holds at first is unspecified.
 type slab[T any] struct {
 	block []T
 	used  int
+	full  int // entries of earlier blocks since all was given back
 }
 
 func (s *slab[T]) take(n int) []T {
 	if len(s.block)-s.used < n { // who holds slices of the old block keeps it
 		const least = 1 << 10
+		s.full += s.used
 		s.block, s.used = make([]T, max(n, 2*len(s.block), least)), 0
 	}
 	out := s.block[s.used : s.used+n : s.used+n]
@@ -17,7 +21,13 @@ func (s *slab[T]) take(n int) []T {
 	return out
 }
 
-func (s *slab[T]) reset() { s.used = 0 }
+func (s *slab[T]) reset() { s.used, s.full = 0, 0 }
+
+// bytes have been handed out.
+func (s *slab[T]) bytes() int {
+	var one T
+	return (s.full + s.used) * int(unsafe.Sizeof(one))
+}
 
 // scratch is the memory of one worker.
 type scratch struct {
@@ -40,6 +50,10 @@ func (s *scratch) reset() {
 	s.values.reset()
 	s.frames.reset()
 	s.memos.reset()
+}
+
+func (s *scratch) bytes() int {
+	return s.words.bytes() + s.ints.bytes() + s.floats.bytes() + s.places.bytes() + s.texts.bytes() + s.values.bytes() + s.frames.bytes() + s.memos.bytes()
 }
 
 // spareWords lie behind every bitmap, so that a range of bits can be read as two words wherever it begins.

@@ -24,10 +24,15 @@ type Condition struct {
 // IsWhole says that the condition is the whole rule and not only a narrowing.
 func (c *Condition) IsWhole() bool { return len(c.Left) == 0 }
 
-// Limits of a statement. PostgreSQL takes 65,535 parameters, and parses this many characters in about 10 ms.
+// Limits of a statement. PostgreSQL takes 65,535 parameters, and parses this many characters in about 10 ms. What is
+// written of one conjunct may be far more than its rule says, since a let can be written in wherever it is used.
 const (
 	charactersMax = 200_000
 	parametersMax = 30_000
+	visitsMax     = 20_000   // parts of one conjunct, each as often as it is looked at
+	textBytesMax  = 32 << 20 // of the texts in all parameters
+	closuresMax   = 2        // in each other
+	lookEvery     = 1 << 10  // visits, or texts decided, between looks whether somebody still waits
 )
 
 // distinctMax is how many distinct texts of a column are decided one by one.
@@ -46,10 +51,13 @@ type texts func(history, name string) ([]string, bool, error)
 type translator struct {
 	places map[string]store.Place
 	texts  texts
+	isOver func() error // nobody waits for the statement any more
 
 	args   []any
 	known  map[string]string // a parameter's type and value → its mark
 	names  int               // aliases given so far
+	visits int               // of parts of the conjunct that is being written
+	bytes  int               // of texts in parameters
 	failed error
 
 	bound  *rules.Bound
@@ -67,7 +75,7 @@ type translator struct {
 // newTranslator reads what columns there are.
 func newTranslator(ctx context.Context, tx *store.Tx) (*translator, error) {
 	places, err := tx.Places(ctx)
-	return &translator{places: places, known: map[string]string{}, read: map[string][]string{}, texts: func(history, name string) ([]string, bool, error) {
+	return &translator{places: places, known: map[string]string{}, read: map[string][]string{}, isOver: ctx.Err, texts: func(history, name string) ([]string, bool, error) {
 		return tx.DistinctTexts(ctx, history, name, distinctMax)
 	}}, err
 }
@@ -84,7 +92,7 @@ func (t *translator) condition(b *rules.Bound) (*Condition, error) {
 	var parts []condition
 	null := never
 	for _, conjunct := range conjuncts {
-		t.reason, t.doubts = "", nil
+		t.reason, t.doubts, t.visits = "", nil, 0
 		figures := t.needs
 		c := t.cond(conjunct)
 		if t.failed != nil {
@@ -123,7 +131,7 @@ func (t *translator) param(v any, as string) string {
 	if mark, known := t.known[key]; known {
 		return mark
 	}
-	if len(t.args) >= parametersMax {
+	if t.bytes += textBytes(v); len(t.args) >= parametersMax || t.bytes > textBytesMax {
 		t.refuse(tooLong)
 		return "NULL::" + as
 	}
@@ -131,6 +139,37 @@ func (t *translator) param(v any, as string) string {
 	mark := "$" + strconv.Itoa(len(t.args)) + "::" + as
 	t.known[key] = mark
 	return mark
+}
+
+func textBytes(v any) int {
+	n := 0
+	switch v := v.(type) {
+	case string:
+		n = len(v)
+	case []string:
+		for _, text := range v {
+			n += len(text)
+		}
+	}
+	return n
+}
+
+// visit counts a part that is looked at; false: it is not to be written, for there is no statement any more.
+func (t *translator) visit() bool {
+	if t.visits++; t.visits > visitsMax {
+		t.refuse(tooLong)
+	}
+	if t.visits%lookEvery == 0 {
+		t.look()
+	}
+	return t.reason == "" && t.failed == nil
+}
+
+// look ends the translation when nobody waits for it.
+func (t *translator) look() {
+	if err := t.isOver(); err != nil && t.failed == nil {
+		t.failed = err
+	}
 }
 
 func (t *translator) alias(prefix string) string {

@@ -181,3 +181,29 @@ func TestARuleThatWouldMakeTooLongAStatementIsLeftToTheReference(t *testing.T) {
 		t.Errorf("%d match, and the reference looked at %d of %d", answer.Counts[0], answer.Left, answer.Total)
 	}
 }
+
+func TestTextsThatLetsDoubleAreLeftToTheReference(t *testing.T) {
+	s, schema, at := openOddShop(t)
+	for _, doubled := range []string{"lower(OLD) ?? OLD", "(OLD matches \"^b\") ? upper(OLD) : trim(OLD)", "OLD == nil ? OLD : lower(OLD)"} {
+		source := "let v1 = city; "
+		for i := 2; i <= 40; i++ {
+			source += fmt.Sprintf("let v%d = %s; ", i, strings.ReplaceAll(doubled, "OLD", fmt.Sprintf("v%d", i-1)))
+		}
+		rule, err := rules.Compile(schema, source+`lower(v40) == "shanghai"`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		defer cancel()
+		err = s.View(ctx, func(tx *store.Tx) error {
+			condition, err := audience.ConditionOf(ctx, tx, audience.Asked{Rule: rule, At: at})
+			if err == nil && condition.IsWhole() {
+				t.Errorf("%s makes a statement of %d characters", doubled, len(condition.SQL))
+			}
+			return err
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	}
+}

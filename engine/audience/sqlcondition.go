@@ -32,7 +32,7 @@ func (t *translator) sure(c condition) string {
 
 // cond writes a condition.
 func (t *translator) cond(x *rules.Expr) condition {
-	if t.reason != "" || t.failed != nil {
+	if !t.visit() {
 		return condition{sql: "FALSE"}
 	}
 	var c condition

@@ -62,7 +62,7 @@ func (r *relation) gathered(t *translator, expression string) *relation {
 
 // relation writes a list as rows. A missing list has none.
 func (t *translator) relation(x *rules.Expr) *relation {
-	if t.reason != "" || t.failed != nil {
+	if !t.visit() {
 		return &relation{from: "customers", elem: null(x.Elem)}
 	}
 	x = t.resolved(x)
@@ -119,7 +119,13 @@ func (t *translator) declare(x *rules.Expr) {
 }
 
 // inside runs what writes about the elements of a list.
+//
+// Why not three deep: PostgreSQL would look at each row of the innermost again for each of all the others, for as long as
+// a request may take, where the reference counts its steps.
 func (t *translator) inside(level int, over *relation, do func()) []string {
+	if t.depth >= closuresMax {
+		t.refuse("closures more than %d deep have no SQL form", closuresMax)
+	}
 	around := t.levels[level]
 	t.levels[level] = over
 	t.depth++
@@ -285,6 +291,9 @@ func (t *translator) constants(items []*rules.Expr, kind rules.Type) string {
 func (t *translator) array(x *rules.Expr, elem rules.Type) term {
 	x = t.resolved(x)
 	out := ranged(term{kind: elem, sql: "NULL::" + sqlType(elem) + "[]"})
+	if !t.visit() {
+		return out
+	}
 	switch x.Op {
 	case rules.Constant:
 	case rules.Column:

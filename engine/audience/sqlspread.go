@@ -5,6 +5,9 @@ import "beckon/engine/rules"
 // spread carries a function of a text, or matches, into the branches of what it is about, so that it is about one stored
 // text in each: lower(nickname ?? name) is lower(nickname) ?? lower(name).
 func (t *translator) spread(x *rules.Expr) *rules.Expr {
+	if !t.visit() {
+		return x
+	}
 	arg := x.Args[0]
 	for arg.Op == rules.Variable && t.lets[arg.Slot].whole != nil {
 		arg = t.lets[arg.Slot].whole

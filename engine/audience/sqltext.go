@@ -105,7 +105,13 @@ func (t *translator) decided(x, input *rules.Expr) (condition, bool) {
 		return condition{sql: "FALSE"}, true
 	}
 	those, others := []string{}, []string{}
-	for _, text := range all {
+	for i, text := range all {
+		if i%lookEvery == 0 {
+			t.look()
+		}
+		if t.failed != nil {
+			return condition{sql: "FALSE"}, true
+		}
 		if answer, _ := decideTexts(x, text); answer == true {
 			those = append(those, text)
 		} else {
@@ -150,7 +156,10 @@ func (t *translator) mapped(x *rules.Expr) term {
 		return null(x.Type)
 	}
 	table := make(map[string]any, len(all))
-	for _, text := range all {
+	for i, text := range all {
+		if i%lookEvery == 0 {
+			t.look()
+		}
 		made, err := decideTexts(x, text)
 		if err != nil {
 			t.refuse("%v", err)

@@ -65,7 +65,7 @@ func null(t rules.Type) term {
 
 // term writes a single value.
 func (t *translator) term(x *rules.Expr) term {
-	if t.reason != "" || t.failed != nil {
+	if !t.visit() {
 		return null(x.Type)
 	}
 	v := t.plainValue(x)

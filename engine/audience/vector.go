@@ -23,7 +23,16 @@ type program struct {
 	clock   *clock
 	dates   *dateDomains
 	rowsMax int // of a frame
+	// Of what a worker takes for a batch; its blocks may be a few times as large.
+	bytesMax int
+	isOver   func() error // nobody waits for the answer any more
 }
+
+// batchBytesMax bounds what the steps of a batch take together: a batch that takes more is halved.
+const batchBytesMax = 64 << 20
+
+// batchEnds is what a worker panics with when a batch is not to be finished.
+type batchEnds struct{}
 
 // evaluate finds the customers of every chunk who match each of several rules of one currency and zone; their instants may
 // differ. The answer has one matches for each chunk and rule, the rules of a chunk beside each other. So many workers take
@@ -31,11 +40,12 @@ type program struct {
 func evaluate(ctx context.Context, chunks []*chunk, plans []*vectorPlan, workers int) ([]matches, error) {
 	out := make([]matches, len(chunks)*len(plans))
 	p := newProgram(chunks, plans)
+	p.isOver = ctx.Err
 	var next atomic.Int64
 	var wait sync.WaitGroup
 	for range max(1, min(workers, len(chunks))) {
 		wait.Go(func() {
-			w := &worker{program: p}
+			w := p.worker()
 			for {
 				i := int(next.Add(1)) - 1
 				if i >= len(chunks) || ctx.Err() != nil {
@@ -50,7 +60,7 @@ func evaluate(ctx context.Context, chunks []*chunk, plans []*vectorPlan, workers
 }
 
 func newProgram(chunks []*chunk, plans []*vectorPlan) *program {
-	p := &program{steps: newSteps(), rowsMax: frameRowsMax}
+	p := &program{steps: newSteps(), rowsMax: frameRowsMax, bytesMax: batchBytesMax, isOver: func() error { return nil }}
 	p.roots = p.steps.merge(plans)
 	for _, plan := range plans {
 		p.left = append(p.left, plan.left != "")
@@ -66,8 +76,12 @@ type worker struct {
 	scratch
 	chunk    *chunk
 	domains  map[domainKey]*domain
-	tooLarge bool // a frame of the batch had too many rows
+	sets     map[int][]int64 // lists that are written out, by step
+	tooLarge bool            // a frame of the batch had too many rows, or its steps took too much memory
+	looks    int
 }
+
+func (p *program) worker() *worker { return &worker{program: p, sets: map[int][]int64{}} }
 
 func (w *worker) evaluateChunk(ctx context.Context, c *chunk, out []matches) {
 	w.chunk, w.domains = c, map[domainKey]*domain{}
@@ -126,16 +140,19 @@ func (w *worker) span(first, rows int, out []matches) {
 	live := w.bits(rows)
 	copyBits(live, w.chunk.live, first)
 	trim(live, rows)
-	for i, s := range w.roots {
-		found := w.copyOf(live)
-		w.refine(s, root, found)
-		if w.tooLarge {
-			break
+	w.whole(func() {
+		for i, s := range w.roots {
+			found := w.copyOf(live)
+			w.refine(s, root, found)
+			if w.tooLarge {
+				break
+			}
+			trim(found, rows)
+			pasteBits(out[i].bits, found, first)
 		}
-		trim(found, rows)
-		pasteBits(out[i].bits, found, first)
-	}
+	})
 	switch {
+	case w.isOver() != nil:
 	case w.tooLarge && rows > 1:
 		w.span(first, rows/2, out)
 		w.span(first+rows/2, rows-rows/2, out)
@@ -148,20 +165,23 @@ func (w *worker) span(first, rows int, out []matches) {
 func (w *worker) picks(rows []uint32, out []matches) {
 	root := w.begin(len(rows))
 	root.index = rows
-	for i, s := range w.roots {
-		found := w.ones(len(rows))
-		w.refine(s, root, found)
-		if w.tooLarge {
-			break
-		}
-		for j, row := range rows {
-			out[i].bits[row/wordBits] &^= 1 << (row % wordBits)
-			if isSet(found, j) {
-				out[i].bits[row/wordBits] |= 1 << (row % wordBits)
+	w.whole(func() {
+		for i, s := range w.roots {
+			found := w.ones(len(rows))
+			w.refine(s, root, found)
+			if w.tooLarge {
+				break
+			}
+			for j, row := range rows {
+				out[i].bits[row/wordBits] &^= 1 << (row % wordBits)
+				if isSet(found, j) {
+					out[i].bits[row/wordBits] |= 1 << (row % wordBits)
+				}
 			}
 		}
-	}
+	})
 	switch half := len(rows) / 2; {
+	case w.isOver() != nil:
 	case w.tooLarge && half > 0:
 		w.picks(rows[:half], out)
 		w.picks(rows[half:], out)
@@ -177,6 +197,28 @@ func (w *worker) begin(rows int) *frame {
 	root := w.newFrame(rows, nil)
 	root.columns = w.chunk.columns
 	return root
+}
+
+// whole runs what works a batch out; when the batch cannot be finished, tooLarge is set.
+func (w *worker) whole(work func()) {
+	defer func() {
+		if r := recover(); r != nil {
+			if _, ends := r.(batchEnds); !ends {
+				panic(r)
+			}
+			w.tooLarge = true
+		}
+	}()
+	work()
+}
+
+// look ends a batch that takes too much memory or time: what is worked out for nobody.
+func (w *worker) look() {
+	const lookEvery = 1 << 6
+	w.looks++
+	if w.tooLarge || w.bytes() > w.bytesMax || w.looks%lookEvery == 0 && w.isOver() != nil {
+		panic(batchEnds{})
+	}
 }
 
 // leave hands a customer to the reference: their lists are too large.

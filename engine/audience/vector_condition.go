@@ -2,6 +2,7 @@ package audience
 
 import (
 	"math/bits"
+	"slices"
 	"strings"
 
 	"beckon/engine/rules"
@@ -10,6 +11,7 @@ import (
 // refine keeps those of the rows asked about for which a condition holds. Rows that are already out are not looked at
 // where that saves work; the bits behind the last row are unspecified.
 func (w *worker) refine(s *step, f *frame, rows []uint64) {
+	w.look()
 	if s.uses > 1 || s.depth < f.level && !f.domain {
 		andBits(rows, w.test(s, f))
 		return
@@ -226,6 +228,12 @@ func isSet(x []uint64, i int) bool { return x == nil || x[i/wordBits]>>(i%wordBi
 func (w *worker) in(s *step, f *frame, out []uint64) {
 	x := w.value(s.args[0], f)
 	if list := s.args[1]; list.op == rules.Items {
+		if set := w.intSet(s); set != nil && class(x.kind) == rules.Int && !x.isMissing() {
+			xs := w.intsOf(x)
+			decide(out, f.rows, func(i int) bool { _, is := slices.BinarySearch(set, xs[i]); return is })
+			andValid(out, w.validOf(x))
+			return
+		}
 		clear(out)
 		one := w.bits(f.rows)
 		for _, arg := range list.args {
@@ -248,6 +256,32 @@ func (w *worker) in(s *step, f *frame, out []uint64) {
 	andValid(found, w.validOf(list.items))
 	andValid(found, list.mask)
 	anyIn(out, found, e.start, e.end, e.base)
+}
+
+// intSet has the ints, amounts, days or seconds of a long list that is written out, in order; nil for another list.
+func (w *worker) intSet(s *step) []int64 {
+	const long = 8
+	items := s.args[1].args
+	if len(items) < long {
+		return nil
+	}
+	if found, known := w.sets[s.id]; known {
+		return found
+	}
+	var set []int64
+	for _, item := range items {
+		raw, is := rules.Raw(item.value)
+		if item.op != rules.Constant || item.value != nil && (!is || class(item.kind) != rules.Int) {
+			set = nil
+			break
+		}
+		if item.value != nil {
+			set = append(set, raw)
+		}
+	}
+	slices.Sort(set)
+	w.sets[s.id] = set
+	return set
 }
 
 // textual looks into texts, those of the rows asked about.

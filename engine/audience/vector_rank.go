@@ -105,7 +105,8 @@ func (w *worker) idAt(f *frame, i int) any {
 // can say.
 func eachValue(ctx context.Context, chunks []*chunk, p *vectorPlan, each func(w *worker, f *frame, v *value, i int)) (bool, error) {
 	shared := newProgram(chunks, []*vectorPlan{p})
-	w := &worker{program: shared}
+	shared.isOver = ctx.Err
+	w := shared.worker()
 	for _, c := range chunks {
 		w.chunk, w.domains = c, map[domainKey]*domain{}
 		patched := w.patchedRows()
@@ -155,14 +156,18 @@ func (w *worker) liveBut(late []uint64, first int) []uint64 {
 
 // eachOf gives the rows of a root frame, those of live where it is not nil.
 func (w *worker) eachOf(root *frame, live []uint64, each func(w *worker, f *frame, v *value, i int)) bool {
-	v := w.value(w.roots[0], root)
+	var v *value
+	var valid []uint64
+	w.whole(func() {
+		v = w.value(w.roots[0], root)
+		valid = w.validOf(v)
+	})
 	if w.tooLarge {
 		return false
 	}
 	if v.isMissing() {
 		return true
 	}
-	valid := w.validOf(v)
 	for i := range root.rows {
 		if (live == nil || isSet(live, i)) && (valid == nil || isSet(valid, i)) {
 			each(w, root, v, i)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -56,7 +57,7 @@ func TestListsTooLargeForABatchAreDoneInHalves(t *testing.T) {
 			p := newProgram(m.chunks, plans)
 			p.rowsMax = rowsMax
 			out := make([]matches, len(m.chunks))
-			w := &worker{program: p}
+			w := p.worker()
 			for i, c := range m.chunks {
 				w.evaluateChunk(context.Background(), c, out[i:i+1])
 			}
@@ -70,6 +71,81 @@ func TestListsTooLargeForABatchAreDoneInHalves(t *testing.T) {
 			}
 			if rowsMax >= 3000 && left > 0 || rowsMax == 12 && source == someSources()[0] && left == 0 {
 				t.Errorf("%s with %d rows: %d are left", source, rowsMax, left)
+			}
+		}
+	}
+}
+
+func TestBatchesThatTakeTooMuchMemoryAreDoneInHalves(t *testing.T) {
+	m, last, at := someMemory(t)
+	wide := "let p = #; " + strings.Repeat("count(items, .amount - p.amount > 100 && .at < p.at) < 9 && ", 5) + "sum(map(items, .amount * 3 - p.amount)) > 5"
+	for _, source := range append(someSources(), "any(purchases, "+wide+")", "sum(map(purchases, "+strings.Repeat(".amount * 2 + ", 20)+".amount)) > 9000") {
+		rule, err := rules.Compile(first(planShop()), source)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, bytesMax := range []int{batchBytesMax, 1 << 19, 1 << 16, 1 << 10} {
+			p := newProgram(m.chunks, []*vectorPlan{plan(rule.Bind(at))})
+			p.bytesMax = bytesMax
+			w, out, left := p.worker(), make([]matches, 1), 0
+			w.evaluateChunk(context.Background(), m.chunks[0], out)
+			for no, record := range last {
+				if out[0].left != nil && isSet(out[0].left, int(no)) {
+					left++
+				} else if isSet(out[0].bits, int(no)) != rule.Matches(record, at) {
+					t.Fatalf("%s in %d bytes: customer %d is wrong", source, bytesMax, no)
+				}
+			}
+			if bytesMax >= 1<<19 && left > 0 || bytesMax == 1<<10 && left == 0 {
+				t.Errorf("%s in %d bytes: %d are left", source, bytesMax, left)
+			}
+			if kept := cap(w.ints.block)*8 + cap(w.words.block)*8 + cap(w.places.block)*4; bytesMax == 1<<16 && kept > 1<<20 { // what one step takes is only seen after it
+				t.Errorf("%s in %d bytes: the worker keeps %d", source, bytesMax, kept)
+			}
+		}
+	}
+}
+
+func TestABatchEndsWhenNobodyWaits(t *testing.T) {
+	m, _, at := someMemory(t)
+	rule, err := rules.Compile(first(planShop()), someSources()[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, asked := range []int{0, 1, 5} {
+		p := newProgram(m.chunks, []*vectorPlan{plan(rule.Bind(at))})
+		p.rowsMax = 12 // many halves
+		looks := 0
+		p.isOver = func() error {
+			if looks++; looks > asked {
+				return context.Canceled
+			}
+			return nil
+		}
+		p.worker().evaluateChunk(context.Background(), m.chunks[0], make([]matches, 1))
+		if looks > asked+20 {
+			t.Errorf("it was asked %d times more", looks-asked)
+		}
+	}
+}
+
+func TestLongListsOfNumbersFindWhatTheReferenceFinds(t *testing.T) {
+	m, last, at := someMemory(t)
+	for _, source := range []string{
+		"any(purchases, .amount in [1, 2, 3, 4, 5.05, nil, 6, 7, 8, 9, 10, 20.20])", "count(purchases, .amount in [1, 2, 3, 4, 5, 6, 7, 8, 9]) == 0", "count(items) in [9, 7, 5, 3, 1, -1, nil, 3, 900, 11]",
+		"count(items) in [9, 7, 5.5, 3, 1, -1, 3, 900, 11]", "score in [1, 2, 3, 4, 5.5, 6, 7, 8, 9]", "!(len(tags) in [3, 3, 3, 3, 3, 3, 3, 3, len(tags)])",
+	} {
+		rule, err := rules.Compile(first(planShop()), source)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found, err := m.Find(context.Background(), 1, rule.Bind(at))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for no, record := range last {
+			if is := slices.Contains(found[0].Nos, no); is != rule.Matches(record, at) {
+				t.Fatalf("%s: customer %d is %v", source, no, is)
 			}
 		}
 	}

@@ -48,6 +48,7 @@ func class(t rules.Type) rules.Type {
 }
 
 func (w *worker) newValue(kind rules.Type, rows int) *value {
+	w.look()
 	v := &w.values.take(1)[0]
 	*v = value{kind: kind, rows: rows}
 	return v
