@@ -23,6 +23,7 @@ type mover struct {
 	*population
 	*testing.T
 	store  *store.Store
+	late   *pgx.Conn
 	orders int
 }
 
@@ -127,12 +128,15 @@ func (m *mover) shop(v move) {
 func (m *mover) hold(no int, city string) pgx.Tx {
 	m.Helper()
 	ctx := context.Background()
-	conn, err := pgx.Connect(ctx, m.conn.Config().ConnString())
-	if err != nil {
-		m.Fatal(err)
+	if m.late == nil {
+		conn, err := pgx.Connect(ctx, m.conn.Config().ConnString())
+		if err != nil {
+			m.Fatal(err)
+		}
+		m.Cleanup(func() { conn.Close(ctx) })
+		m.late = conn
 	}
-	m.Cleanup(func() { conn.Close(ctx) })
-	tx, err := conn.Begin(ctx)
+	tx, err := m.late.Begin(ctx)
 	if err == nil {
 		_, err = tx.Exec(ctx, `WITH c AS (UPDATE customers SET city = $2, tier = $2 WHERE no = $1 RETURNING no) INSERT INTO changes SELECT pg_current_xact_id(), no, 1 FROM c`, no, city)
 	}
