@@ -12,6 +12,8 @@ import (
 	"beckon/campaigns/store"
 	"beckon/campaigns/store/storetest"
 	"beckon/engine"
+	"beckon/engine/audience"
+	"beckon/engine/rules"
 )
 
 // A realShop is a shop with real data in American dollars, and a connection of its own for what is asked by hand.
@@ -49,7 +51,11 @@ func (s realShop) ask(t *testing.T, questions []realRule) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := engine.New(s.Store, engine.Options{})
+	engines := map[string]*engine.Engine{audience.ByVector: engine.New(s.Store, engine.Options{}), audience.ByPushdown: engine.New(s.Store, engine.Options{AudienceBytes: -1})}
+	newYork, err := time.LoadLocation("America/New_York")
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, q := range questions {
 		asOf, err := time.Parse(time.RFC3339, q.asOf)
 		if err != nil {
@@ -59,14 +65,27 @@ func (s realShop) ask(t *testing.T, questions []realRule) {
 		if err := s.sql.QueryRow(ctx, q.sql, asOf).Scan(&want); err != nil {
 			t.Fatalf("%s: %v", q.sql, err)
 		}
-		found, err := e.CountRule(ctx, q.rule, asOf, "")
-		switch {
-		case err != nil:
-			t.Errorf("%s: %v", q.rule, err)
-		case found.Matching != want || want == 0 || want == found.Total:
-			t.Errorf("%s as of %s: %d of %d by %s, by hand %d", q.rule, q.asOf, found.Matching, found.Total, found.Executor, want)
-		default:
-			t.Logf("%6d of %d by %s: %s", want, found.Total, found.Executor, q.rule)
+		for name, e := range engines {
+			found, err := e.CountRule(ctx, q.rule, asOf, "")
+			switch {
+			case err != nil:
+				t.Errorf("%s: %v", q.rule, err)
+			case found.Executor != name:
+				t.Errorf("%s was asked of %s, not %s", q.rule, found.Executor, name)
+			case found.Matching != want || want == 0 || want == found.Total:
+				t.Errorf("%s as of %s: %d of %d by %s, by hand %d", q.rule, q.asOf, found.Matching, found.Total, found.Executor, want)
+			default:
+				t.Logf("%6d of %d by %s: %s", want, found.Total, found.Executor, q.rule)
+			}
+		}
+		rule, err := engines[audience.ByVector].CheckRule(ctx, q.rule)
+		if err != nil {
+			t.Fatal(err)
+		}
+		asked := audience.Asked{Rule: rule, At: rules.Instant{Now: asOf, Zone: newYork}}
+		one, err := audience.Reference{}.Find(ctx, s.Store, audience.Question{Conditions: []audience.Asked{asked}})
+		if err != nil || one.Counts[0] != want {
+			t.Errorf("%s as of %s: %+v by the reference, by hand %d: %v", q.rule, q.asOf, one, want, err)
 		}
 	}
 }
@@ -93,7 +112,34 @@ func TestRulesOverTheLogOfARealShopCountWhatSQLDoes(t *testing.T) {
 			`SELECT count(DISTINCT a.no) FROM bought a JOIN bought b ON b.no = a.no AND b.at > a.at AND b.whole > a.whole WHERE a.at <= $1 AND b.at <= $1`, summer},
 		{`year(first_purchase_at) == 1997 && month(first_purchase_at) == 2 && weekday(first_purchase_at) >= 6`,
 			`SELECT count(*) FROM (SELECT no, min(day) AS first FROM bought WHERE at <= $1 GROUP BY no) x WHERE extract(month FROM first) = 2 AND extract(isodow FROM first) >= 6`, end},
+		{`ntile(total_spend, 5) == 5`, placed(`ntile(5) OVER (ORDER BY f.total_spend, c.id COLLATE "C") = 5`), end},
+		{`ntile(purchase_count, 7) == 3`, placed(`ntile(7) OVER (ORDER BY f.purchase_count, c.id COLLATE "C") = 3`), end},
+		{`ntile(days_since(last_purchase_at), 4) == 1 && ntile(purchase_count, 4) == 4`,
+			placed(`ntile(4) OVER (ORDER BY ` + day + ` - (f.last_purchase_at AT TIME ZONE 'America/New_York')::date, c.id COLLATE "C") = 1 AND ntile(4) OVER (ORDER BY f.purchase_count, c.id COLLATE "C") = 4`), end},
+		{`percentile(purchase_count) > 90`, placed(`cume_dist() OVER (ORDER BY f.purchase_count, c.id COLLATE "C") > 0.9`), end},
+		{`percentile(avg_basket) in 41..60`, placed(`ceil(100 * row_number() OVER (ORDER BY floor((2 * f.total_spend + f.purchase_count)::numeric / (2 * f.purchase_count)), c.id COLLATE "C") / (count(*) OVER ())::numeric) BETWEEN 41 AND 60`), end},
+		{`ntile(count(purchases, days_since(.at) <= 180), 10) >= 9 && percentile(total_spend) <= 50`,
+			`SELECT count(*) FROM (SELECT ntile(10) OVER (ORDER BY count(p.no), c.id COLLATE "C") AS lately, ceil(100 * row_number() OVER (ORDER BY max(f.total_spend), c.id COLLATE "C") / (count(*) OVER ())::numeric) AS spent
+			 FROM customers c JOIN customer_figures f USING (no) LEFT JOIN purchases p ON p.no = c.no AND p.at <= $1 AND ` + day + ` - (p.at AT TIME ZONE 'America/New_York')::date <= 180
+			 GROUP BY c.no, c.id) x WHERE lately >= 9 AND spent <= 50`, summer},
+		{`total_spend > percentile(purchase_count) * 10.5 && ntile(total_spend, 3) != ntile(purchase_count, 3)`,
+			placed(`f.total_spend > 1050 * ceil(100 * row_number() OVER (ORDER BY f.purchase_count, c.id COLLATE "C") / (count(*) OVER ())::numeric)
+			 AND ntile(3) OVER (ORDER BY f.total_spend, c.id COLLATE "C") <> ntile(3) OVER (ORDER BY f.purchase_count, c.id COLLATE "C")`), end},
+		{`any(purchases, .amount < 20 && ntile(total_spend, 5) == 5)`,
+			`SELECT count(*) FROM (SELECT c.no, ntile(5) OVER (ORDER BY f.total_spend, c.id COLLATE "C") AS fifth FROM customers c JOIN customer_figures f USING (no)) x
+			 WHERE fifth = 5 AND EXISTS (SELECT FROM purchases p WHERE p.no = x.no AND p.at <= $1 AND p.amount < 2000)`, end},
+		{`count(purchases) >= 2 && max(map(purchases, .at)) != min(map(purchases, .at)) && days_since(max(map(purchases, .at))) * (count(purchases) - 1) > 2 * (days_since(min(map(purchases, .at))) - days_since(max(map(purchases, .at))))`,
+			`SELECT count(*) FROM (SELECT no FROM (SELECT DISTINCT no, order_id, at, day FROM bought WHERE at <= $1) o GROUP BY no
+			 HAVING count(*) >= 2 AND max(at) <> min(at) AND (` + day + ` - max(day)) * (count(*) - 1) > 2 * (max(day) - min(day))) x`, end},
+		{`mean(map(filter(purchases, days_since(.at) > 60), .amount)) * 1.5 < mean(map(filter(purchases, days_since(.at) <= 60), .amount))`,
+			`SELECT count(*) FROM (SELECT no FROM (SELECT DISTINCT no, order_id, day, whole FROM bought WHERE at <= $1) o GROUP BY no
+			 HAVING avg(whole) FILTER (WHERE ` + day + ` - day > 60) * 1.5 < avg(whole) FILTER (WHERE ` + day + ` - day <= 60)) x`, summer},
 	})
+}
+
+// placed is how many customers with figures stand where a condition with windows says.
+func placed(condition string) string {
+	return `SELECT count(*) FROM (SELECT ` + condition + ` AS there FROM customers c JOIN customer_figures f USING (no) WHERE $1::timestamptz IS NOT NULL) x WHERE there`
 }
 
 func TestRulesOverTheBasketsOfARealSupermarketCountWhatSQLDoes(t *testing.T) {
@@ -132,6 +178,14 @@ func TestRulesOverTheBasketsOfARealSupermarketCountWhatSQLDoes(t *testing.T) {
 		{`any(items, .category matches "^(SOFT|FLUID)") && count(purchases, .store in ["367", "406"]) >= 3`,
 			`SELECT count(*) FROM (SELECT no FROM bought b WHERE at <= $1 GROUP BY no HAVING bool_or(category ~ '^(SOFT|FLUID)')) x
 			 WHERE (SELECT count(*) FROM purchases p WHERE p.no = x.no AND p.store IN ('367', '406')) >= 3`, end},
+		{`sum(filter(items, .brand == "Private"), .amount) / sum(items, .amount) > 0.5`,
+			`SELECT count(*) FROM (SELECT no FROM bought WHERE at <= $1 GROUP BY no HAVING 2 * sum(amount) FILTER (WHERE brand = 'Private') > sum(amount)) x`, autumn},
+		{`count(purchases, weekday(.at) >= 6) > count(purchases, weekday(.at) < 6)`,
+			`SELECT count(*) FROM (SELECT no FROM (SELECT DISTINCT no, order_id, day FROM bought WHERE at <= $1) o GROUP BY no
+			 HAVING 2 * count(*) FILTER (WHERE extract(isodow FROM day) >= 6) > count(*)) x`, autumn},
+		{`let dear = filter(items, .amount >= 2.0 * .qty); len(dear) >= 5 && none(dear, .category contains "SOFT" || .category == nil) && max(map(dear, .qty)) in 2..6`,
+			`SELECT count(*) FROM (SELECT no FROM bought WHERE at <= $1 AND amount >= 200 * qty GROUP BY no
+			 HAVING count(*) >= 5 AND bool_and(category IS NOT NULL AND strpos(category, 'SOFT') = 0) AND max(qty) BETWEEN 2 AND 6) x`, end},
 	})
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"beckon/campaigns/store"
+	"beckon/engine/rules"
 )
 
 // errWaiting says that what a question reads is still being loaded.
@@ -103,6 +104,7 @@ func (c *Chooser) Choose(ctx context.Context, s *store.Store, asked Asked) (Choi
 	if err != nil {
 		return Choice{}, err
 	}
+	asked = asked.placed()
 	if why == "" {
 		return Choice{ByVector, whyVector(asked)}, nil
 	}
@@ -130,6 +132,24 @@ func (c *Condition) whyLeft() string {
 		return ""
 	}
 	return "; PostgreSQL narrows it, and those who are left are looked at one by one, because " + strings.Join(c.Left, ", ")
+}
+
+// placed is a rule whose percentiles and ntiles have cuts that are made up: the path that it takes does not depend on where
+// the buckets begin, and does depend on that they begin somewhere, for then most ranks are ranges of what they are by.
+func (a Asked) placed() Asked {
+	var cuts []rules.Cuts
+	for _, r := range a.Rule.Ranks() {
+		buckets := r.Buckets
+		if buckets == 0 {
+			buckets = 100
+		}
+		made := make(rules.Cuts, buckets)
+		for i := range made {
+			made[i] = rules.Cut{Key: int64(i), Number: float64(i), ID: "id", Value: int64(i) + 1}
+		}
+		cuts = append(cuts, made)
+	}
+	return Asked{Rule: a.Rule.Ranked(cuts), At: a.At}
 }
 
 // whyNot says why the columns in memory are not asked; empty when they are.

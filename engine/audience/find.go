@@ -24,7 +24,8 @@ type Asked struct {
 	At   rules.Instant
 }
 
-// A Question is asked over all customers in one snapshot. The first condition is the one that Members and Reach are about.
+// A Question is asked over all customers in one snapshot. The first condition is the one that Members and Reach are about;
+// no instant of the conditions is before that of the one ahead of it.
 // Progress, unless it is nil, is called now and then with the number of customers looked at so far; its error ends the
 // search.
 type Question struct {

@@ -19,7 +19,7 @@ type standing struct {
 	cuts    rules.Cuts
 }
 
-// placeKey tells places apart; now is 0 where a rank does not move with the clock.
+// placeKey tells places apart; now is 0 where a rank does not move with the clock. The zone says which day a time is on.
 type placeKey struct {
 	value   *rules.Value
 	buckets int
@@ -28,9 +28,9 @@ type placeKey struct {
 }
 
 func keyOf(r rules.Rank, at rules.Instant) placeKey {
-	key := placeKey{value: r.Value, buckets: r.Buckets}
+	key := placeKey{value: r.Value, buckets: r.Buckets, zone: at.Zone.String()}
 	if r.Value.Moves() {
-		key.now, key.zone = at.Now.Unix(), at.Zone.String()
+		key.now = at.Now.Unix()
 	}
 	return key
 }

@@ -70,6 +70,8 @@ func (t *translator) plainCond(x *rules.Expr) condition {
 		return t.joined(x)
 	case rules.Truth:
 		return condition{t.term(x.Args[0]).sql, no}
+	case rules.Let: // of a place among all customers
+		return condition{t.term(x).sql, no}
 	case rules.Equal:
 		if x.Args[0].Type == rules.List {
 			return t.equalLists(x.Args[0], x.Args[1])

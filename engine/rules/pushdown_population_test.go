@@ -28,6 +28,12 @@ type population struct {
 
 func openPopulation(t *testing.T, customers int) *store.Store {
 	t.Helper()
+	s, _ := newPopulation(t, customers)
+	return s
+}
+
+func newPopulation(t *testing.T, customers int) (*store.Store, *population) {
+	t.Helper()
 	ctx := context.Background()
 	url := storetest.URL(t)
 	s, err := store.Open(ctx, url, storetest.NewClock(t, "2026-11-21T12:00:00Z").Now, store.Options{Connections: 4})
@@ -40,18 +46,29 @@ func openPopulation(t *testing.T, customers int) *store.Store {
 	if p.conn, err = pgx.Connect(ctx, url); err != nil {
 		t.Fatal(err)
 	}
-	defer p.conn.Close(ctx)
+	t.Cleanup(func() { p.conn.Close(ctx) })
 	p.batch.Queue("CREATE TABLE events_all PARTITION OF events FOR VALUES FROM ('2000-01-01 00:00:00+00') TO (MAXVALUE)")
 	p.batch.Queue("CREATE TABLE messages_all PARTITION OF messages DEFAULT")
-	at := rules.Instant{Now: time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC), Zone: time.UTC}
-	drawn := rapid.Custom(func(t *rapid.T) rules.Record { return rules.PushdownCustomer(t, at) })
 	for no := 1; no <= customers; no++ {
-		p.customer(no, drawn.Example(no))
+		p.customer(no, p.drawn(no))
 	}
-	if err := p.conn.SendBatch(ctx, p.batch).Close(); err != nil {
+	p.send(t)
+	return s, p
+}
+
+// drawn is the customer of a seed.
+func (p *population) drawn(seed int) rules.Record {
+	at := rules.Instant{Now: time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC), Zone: time.UTC}
+	return rapid.Custom(func(t *rapid.T) rules.Record { return rules.PushdownCustomer(t, at) }).Example(seed)
+}
+
+// send writes what is queued, in one transaction.
+func (p *population) send(t *testing.T) {
+	t.Helper()
+	if err := p.conn.SendBatch(context.Background(), p.batch).Close(); err != nil {
 		t.Fatal(err)
 	}
-	return s
+	p.batch = &pgx.Batch{}
 }
 
 func (p *population) register(t *testing.T, s *store.Store) {
