@@ -1,7 +1,11 @@
 package rules_test
 
 import (
+	"maps"
+	"slices"
 	"testing"
+
+	"pgregory.net/rapid"
 
 	"beckon/engine/audience"
 	"beckon/engine/rules"
@@ -31,4 +35,24 @@ func TestRankedConditionsAreRangesToPostgreSQL(t *testing.T) {
 	if tally.whole < tally.rules-2 { // a power, and a rank in a list of places
 		t.Errorf("%d of %d are wholly SQL", tally.whole, tally.rules)
 	}
+}
+
+func TestExecutorsOverPostgreSQLFindTheSameByRulesThatAreSeldomDrawn(t *testing.T) {
+	s := openPopulation(t, 300)
+	image := openImage(t, s)
+	tally := &pushdownTally{reasons: map[string]int{}}
+	compiled := map[string]*rules.Rule{}
+	for _, source := range append(rules.SeldomDrawn(), rare()...) {
+		rule, err := rules.Compile(rules.Shop(), source)
+		if err != nil {
+			t.Fatalf("%s\n%v", source, err)
+		}
+		compiled[source] = rule
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		at := rules.PushdownInstant(t)
+		rule := compiled[rapid.SampledFrom(slices.Sorted(maps.Keys(compiled))).Draw(t, "rule")]
+		agreeOnPushdown(t, s, image, audience.Question{Conditions: []audience.Asked{{Rule: rule, At: at}}, Members: true, Reach: true}, tally)
+	})
+	tally.log(t)
 }
