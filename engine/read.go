@@ -54,7 +54,9 @@ func (e *Engine) CountRule(ctx context.Context, source string, asOf time.Time, z
 	}
 	q := audience.Question{Conditions: []audience.Asked{{Rule: rule, At: at}}, Reach: true}
 	for _, part := range clauses {
-		q.Conditions = append(q.Conditions, audience.Asked{Rule: part, At: at})
+		if len(clauses) > 1 { // else it is the rule
+			q.Conditions = append(q.Conditions, audience.Asked{Rule: part, At: at})
+		}
 	}
 	found, err := e.findSoon(ctx, q)
 	if err != nil {
@@ -62,7 +64,7 @@ func (e *Engine) CountRule(ctx context.Context, source string, asOf time.Time, z
 	}
 	count := &Count{Matching: found.Counts[0], Total: found.Total, Reachable: found.Reachable, Took: found.Took, Executor: found.Executor, Why: found.Why}
 	for i, part := range clauses {
-		count.Clauses = append(count.Clauses, Clause{Text: part.Source(), Count: found.Counts[i+1]})
+		count.Clauses = append(count.Clauses, Clause{Text: part.Source(), Count: found.Counts[min(i+1, len(found.Counts)-1)]})
 	}
 	return count, nil
 }
@@ -115,6 +117,10 @@ func (e *Engine) ChooseExecutor(ctx context.Context, rule *rules.Rule) (audience
 func tooLong(err error) error {
 	if errors.Is(err, rules.ErrTooLong) {
 		return campaigns.Invalid("rule", "%v", err)
+	}
+	if errors.Is(err, audience.ErrTooSlow) {
+		return campaigns.Invalid("rule", "takes PostgreSQL longer than %.0f s: ask for less, or let audiences take more memory (--audience-memory), where this is faster",
+			audience.SlowestAnswer.Seconds())
 	}
 	return err
 }

@@ -165,7 +165,7 @@ func (d definitions) refuseUse(ctx context.Context, tx *store.Tx, done string, u
 	if len(names) == 0 {
 		return nil
 	}
-	return campaigns.Conflict("it is used and cannot be %s: by %s", done, strings.Join(names, ", "))
+	return campaigns.Conflict("it is used and cannot be %s: by %s; change or end that first", done, strings.Join(names, ", "))
 }
 
 // refuseBreaking is a conflict that names what works with these definitions and would not with others. What was launched

@@ -16,6 +16,12 @@ import (
 // errWaiting says that what a question reads is still being loaded.
 var errWaiting = errors.New("what the rule reads is still being loaded")
 
+// SlowestAnswer is how long PostgreSQL may take over a rule that somebody types.
+const SlowestAnswer = 30 * time.Second
+
+// ErrTooSlow says that PostgreSQL took longer than SlowestAnswer.
+var ErrTooSlow = errors.New("takes PostgreSQL too long")
+
 // triedAgainAfter is how long what did not fit into memory is not tried again.
 const triedAgainAfter = 10 * time.Minute
 
@@ -67,15 +73,15 @@ func (c *Chooser) Find(ctx context.Context, s *store.Store, q Question) (*Answer
 		return nil, err
 	}
 	if why != "" {
-		return findBeside(ctx, s, q, why)
+		return c.findBeside(ctx, s, q, why)
 	}
 	answer, err := c.vector.Find(ctx, s, q)
 	switch {
 	case errors.Is(err, ErrTooLarge):
 		c.refuse(found.needs(), s.Now())
-		return findBeside(ctx, s, q, whyTooLarge)
+		return c.findBeside(ctx, s, q, whyTooLarge)
 	case errors.Is(err, errWaiting):
-		return findBeside(ctx, s, q, "what it reads is still being loaded into memory, and PostgreSQL answers meanwhile")
+		return c.findBeside(ctx, s, q, "what it reads is still being loaded into memory, and PostgreSQL answers meanwhile")
 	}
 	if err == nil {
 		answer.Why = whyVector(q.Conditions[0])
@@ -83,11 +89,20 @@ func (c *Chooser) Find(ctx context.Context, s *store.Store, q Question) (*Answer
 	return answer, err
 }
 
-// findBeside asks PostgreSQL, since the columns in memory cannot be asked.
-func findBeside(ctx context.Context, s *store.Store, q Question, why string) (*Answer, error) {
+// findBeside asks PostgreSQL, since the columns in memory cannot be asked. Nobody who types waits for longer than
+// SlowestAnswer.
+func (c *Chooser) findBeside(ctx context.Context, s *store.Store, q Question, why string) (*Answer, error) {
+	if c.patience > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, SlowestAnswer, ErrTooSlow)
+		defer cancel()
+	}
 	answer, err := Pushdown{}.Find(ctx, s, q)
-	if err == nil {
+	switch {
+	case err == nil:
 		answer.Why = why + answer.Why
+	case errors.Is(context.Cause(ctx), ErrTooSlow):
+		err = ErrTooSlow
 	}
 	return answer, err
 }

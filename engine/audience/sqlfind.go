@@ -93,23 +93,39 @@ func (p *pushdown) where(sql string) store.Condition {
 	return store.Condition{SQL: sql, Args: p.args, Figures: p.figures, Joins: p.joins}
 }
 
-// count counts all customers and, in the same scan, those of each condition but the first. NULL counts for nobody.
+// countedMax is how many conditions one scan counts: a forecast has one for each day.
+const countedMax = 16
+
+// count counts all customers and, in as few scans, those of each condition but the first. NULL counts for nobody.
 func (p *pushdown) count(ctx context.Context) error {
 	conditions, counted := []string{""}, []int{}
+	flush := func() error {
+		counts, err := p.tx.CountWhere(ctx, p.where(""), conditions)
+		if err != nil {
+			return err
+		}
+		p.answer.Total = counts[0]
+		for i, condition := range counted {
+			p.answer.Counts[condition] = counts[i+1]
+		}
+		conditions, counted = conditions[:1], counted[:0]
+		return p.progress(p.answer.Total)
+	}
 	for i, one := range p.parts {
-		if i > 0 && one.IsWhole() {
-			conditions, counted = append(conditions, one.SQL), append(counted, i)
+		if i == 0 || !one.IsWhole() {
+			continue
+		}
+		conditions, counted = append(conditions, one.SQL), append(counted, i)
+		if len(counted) == countedMax {
+			if err := flush(); err != nil {
+				return err
+			}
 		}
 	}
-	counts, err := p.tx.CountWhere(ctx, p.where(""), conditions)
-	if err != nil {
-		return err
+	if len(counted) == 0 && p.answer.Total > 0 {
+		return nil
 	}
-	p.answer.Total = counts[0]
-	for i, condition := range counted {
-		p.answer.Counts[condition] = counts[i+1]
-	}
-	return p.progress(p.answer.Total)
+	return flush()
 }
 
 func (p *pushdown) progress(scanned int64) error {

@@ -225,8 +225,16 @@ func (t *translator) once(write func(v []term) string, values ...term) string {
 	if alias == "" {
 		return write(inside)
 	}
-	return "(SELECT " + write(inside) + " FROM (SELECT " + strings.Join(columns, ", ") + " OFFSET 0) " + alias + ")"
+	before := strings.Join(columns, ", ")
+	if strings.Count(before, "OFFSET 0") > nestedMax {
+		t.refuse("it calculates in too many steps")
+	}
+	return "(SELECT " + write(inside) + " FROM (SELECT " + before + " OFFSET 0) " + alias + ")"
 }
+
+// nestedMax is how many values may be worked out before others, one within another: PostgreSQL's planner looks at each of
+// them more than once, and takes seconds over a hundred.
+const nestedMax = 24
 
 // A let is a variable: worked out before and read by name, or written wherever it is used.
 type let struct {
