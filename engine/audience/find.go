@@ -43,6 +43,7 @@ type Answer struct {
 	Left      int64             // customers that the executor left over to the reference
 	Executor  string
 	Took      time.Duration // by the store's clock
+	Scan      time.Duration // of Took: evaluating the columns once they stood at the snapshot; 0 by other executors
 }
 
 // An Executor answers questions over all customers. All give the same answers.

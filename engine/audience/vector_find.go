@@ -24,7 +24,12 @@ func (v Vector) Find(ctx context.Context, s *store.Store, q Question) (*Answer, 
 	started := s.Now()
 	f := &vectorFind{Vector: v, question: q, answer: newAnswer(q, ByVector)}
 	f.reach = slices.Sorted(maps.Keys(f.answer.Reachable))
-	err := v.Image.Read(ctx, s, f.needs(), func(tx *store.Tx, chunks []*chunk) error { return f.read(ctx, tx, chunks) })
+	err := v.Image.Read(ctx, s, f.needs(), func(tx *store.Tx, chunks []*chunk) error {
+		began := s.Now()
+		err := f.read(ctx, tx, chunks)
+		f.answer.Scan = s.Now().Sub(began)
+		return err
+	})
 	f.answer.Took = s.Now().Sub(started)
 	return f.answer, err
 }
