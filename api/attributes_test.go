@@ -58,7 +58,7 @@ func TestAnAttributeInUseIsNeitherRenamedNorDeleted(t *testing.T) {
 	sv.post("/v1/segments", object{"name": "viewers", "rule": `any(events, .props.page == "home")`}).want(201)
 	template := sv.post("/v1/templates", object{"name": "Hello", "channel": "email", "parts": object{"subject": "{{ customer.score | default: '0' }}", "text": "{{ customer.visits | default: '0' }} {{ links.unsubscribe }}"}}).want(201)
 	for _, ask := range []func(string) *answer{
-		func(name string) *answer { return sv.do("DELETE", "/v1/attributes/" + name, nil) },
+		func(name string) *answer { return sv.do("DELETE", "/v1/attributes/"+name, nil) },
 		func(name string) *answer {
 			other := "other"
 			if strings.HasPrefix(name, "event.") {
@@ -83,7 +83,7 @@ func TestAnAttributeInUseIsNeitherRenamedNorDeleted(t *testing.T) {
 	sv.get("/v1/attributes/visits").want(200)
 	sv.put("/v1/attributes/event.buy.page", object{"type": "text"}).want(200) // rules read either by the same name
 	sv.do("DELETE", "/v1/attributes/event.view.page", nil).want(204)
-	sv.do("DELETE", "/v1/templates/" + template.text("id"), nil).want(204)
+	sv.do("DELETE", "/v1/templates/"+template.text("id"), nil).want(204)
 	sv.do("DELETE", "/v1/attributes/twice", nil).want(204)
 	sv.do("DELETE", "/v1/attributes/score", nil).want(204)
 }

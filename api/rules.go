@@ -8,12 +8,6 @@ import (
 	"beckon/campaigns"
 )
 
-// executor is what evaluates rules, and why it is this one.
-const (
-	executor    = "reference"
-	executorWhy = "every rule runs customer by customer on the reference evaluator"
-)
-
 type checkedRule struct {
 	Valid      bool                `json:"valid"`
 	Errors     []campaigns.Problem `json:"errors" nullable:"false"`
@@ -48,7 +42,7 @@ type clauseBody struct {
 
 // checkRule answers 200 for a wrong rule too: that it is wrong is what was asked.
 func (s *Server) checkRule(ctx context.Context, in *ruleRequest) (*some[checkedRule], error) {
-	out := &some[checkedRule]{checkedRule{Errors: []campaigns.Problem{}, Attributes: []string{}, Executor: executor, Why: executorWhy}}
+	out := &some[checkedRule]{checkedRule{Errors: []campaigns.Problem{}, Attributes: []string{}}}
 	rule, err := s.engine.CheckRule(ctx, in.Body.Rule)
 	if wrong := (*campaigns.Error)(nil); errors.As(err, &wrong) {
 		out.Body.Errors = wrong.Problems
@@ -59,7 +53,9 @@ func (s *Server) checkRule(ctx context.Context, in *ruleRequest) (*some[checkedR
 	}
 	out.Body.Valid = true
 	out.Body.Attributes = append(out.Body.Attributes, rule.Attributes()...)
-	return out, nil
+	choice, err := s.engine.ChooseExecutor(ctx, rule)
+	out.Body.Executor, out.Body.Why = choice.Executor, choice.Why
+	return out, err
 }
 
 func (s *Server) countRule(ctx context.Context, in *struct {

@@ -14,6 +14,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"os"
+	"runtime"
 	"sync"
 	"time"
 
@@ -36,14 +38,17 @@ type Engine struct {
 	log     *slog.Logger
 	baseURL string
 	words   words
-	finder  audience.Executor
+	finder  *audience.Chooser
+	beat    time.Duration // how often a run that is held is kept
 	wake    chan struct{} // something was queued: senders need not wait for their tick
 }
 
-// Options of New. BaseURL begins links in messages where the workspace names no public address.
+// Options of New. BaseURL begins links in messages where the workspace names no public address. AudienceBytes is how much
+// memory customers and their histories may take as columns, 0 for 1 GiB, less than 0 for none.
 type Options struct {
-	BaseURL string
-	Log     *slog.Logger
+	BaseURL       string
+	Log           *slog.Logger
+	AudienceBytes int64
 }
 
 // New makes an engine that does nothing until Run or a step is called.
@@ -51,8 +56,21 @@ func New(s *store.Store, options Options) *Engine {
 	if options.Log == nil {
 		options.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Engine{store: s, node: campaigns.NewID(s.Now()), log: options.Log, baseURL: options.BaseURL, finder: audience.Reference{}, wake: make(chan struct{}, 1)}
+	if options.AudienceBytes == 0 {
+		options.AudienceBytes = 1 << 30
+	}
+	e := &Engine{store: s, node: campaigns.NewID(s.Now()), log: options.Log, baseURL: options.BaseURL, beat: Lease / 3, wake: make(chan struct{}, 1)}
+	var image *audience.Image
+	if options.AudienceBytes > 0 {
+		name, _ := os.Hostname() // only people read it
+		image = audience.NewImage(audience.ImageOptions{Node: e.node, Name: name, BytesMax: options.AudienceBytes, Clock: s.Now, Log: options.Log})
+	}
+	e.finder = audience.NewChooser(image, runtime.GOMAXPROCS(0))
+	return e
 }
+
+// Close lets go of the customers in memory.
+func (e *Engine) Close(ctx context.Context) error { return e.finder.Close(ctx, e.store) }
 
 // Node is this node's id, under which it holds leases.
 func (e *Engine) Node() campaigns.ID { return e.node }
@@ -162,6 +180,9 @@ func (e *Engine) House(ctx context.Context) (int, error) {
 		}
 	}
 	if _, err := e.store.FailInterrupted(ctx); err != nil {
+		return 0, err
+	}
+	if err := e.finder.Keep(ctx, e.store); err != nil {
 		return 0, err
 	}
 	return 0, e.store.Update(ctx, func(tx *store.Tx) error {

@@ -56,7 +56,7 @@ func (e *Engine) CountRule(ctx context.Context, source string, asOf time.Time, z
 	for _, part := range clauses {
 		q.Conditions = append(q.Conditions, audience.Asked{Rule: part, At: at})
 	}
-	found, err := e.find(ctx, q)
+	found, err := e.findSoon(ctx, q)
 	if err != nil {
 		return nil, err
 	}
@@ -87,6 +87,28 @@ func (e *Engine) prepareRule(ctx context.Context, source string, asOf time.Time,
 func (e *Engine) find(ctx context.Context, q audience.Question) (*audience.Answer, error) {
 	found, err := e.finder.Find(ctx, e.store, q)
 	return found, tooLong(err)
+}
+
+// typing is how long somebody who types a rule waits for customers to be loaded into memory.
+const typing = 2 * time.Second
+
+// findSoon asks the executor that answers soonest.
+func (e *Engine) findSoon(ctx context.Context, q audience.Question) (*audience.Answer, error) {
+	found, err := e.finder.Waiting(typing).Find(ctx, e.store, q)
+	return found, tooLong(err)
+}
+
+// ChooseExecutor says which executor a rule is asked of, and why.
+func (e *Engine) ChooseExecutor(ctx context.Context, rule *rules.Rule) (audience.Choice, error) {
+	var at rules.Instant
+	err := e.store.View(ctx, func(tx *store.Tx) (err error) {
+		at, err = instant(ctx, tx, time.Time{}, "")
+		return err
+	})
+	if err != nil {
+		return audience.Choice{}, err
+	}
+	return e.finder.Choose(ctx, e.store, audience.Asked{Rule: rule, At: at})
 }
 
 // tooLong says that a rule takes too long for a customer as what is wrong with the rule; other errors it leaves as they are.

@@ -140,11 +140,15 @@ func (e *Engine) selectRun(ctx context.Context, run *campaigns.Run) error {
 	})
 }
 
-// members are the customers who match the run's rule; the lease is renewed and progress shown as they are found.
+// members are the customers who match the run's rule; the run is held and progress shown while they are found.
 func (e *Engine) members(ctx context.Context, run *campaigns.Run, p *plan) (*roaring64.Bitmap, error) {
 	q := audience.Question{Conditions: []audience.Asked{{Rule: p.rule, At: p.at}}, Members: true}
 	q.Progress = func(scanned int64) error { return e.renewRun(ctx, run, scanned) }
-	found, err := e.find(ctx, q)
+	var found *audience.Answer
+	err := e.whileHeld(ctx, run, func(ctx context.Context) (err error) {
+		found, err = e.find(ctx, q)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}

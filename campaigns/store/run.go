@@ -75,6 +75,15 @@ func (tx *Tx) SaveRun(ctx context.Context, r *campaigns.Run, expect campaigns.Ru
 	return err
 }
 
+// KeepRun renews the lease of a run in a state; it fails when the lease went to another node or the run was stopped.
+func (tx *Tx) KeepRun(ctx context.Context, id campaigns.ID, status campaigns.RunStatus, owner campaigns.ID, until time.Time) error {
+	n, err := tx.exec(ctx, "keeping a run", `UPDATE runs SET lease_until = $4 WHERE id = $1 AND owner = $2 AND status = $3`, id, owner, status, until)
+	if err == nil && n == 0 {
+		return campaigns.Conflict("the run is no longer this node's")
+	}
+	return err
+}
+
 // FinishRuns ends runs whose messages have all ended: nothing is queued or sending.
 func (tx *Tx) FinishRuns(ctx context.Context) ([]campaigns.ID, error) {
 	return many(ctx, tx, "runs that end", `UPDATE runs SET status = 'done', finished_at = $1 WHERE status = 'sending'

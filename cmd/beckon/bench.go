@@ -4,10 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"os"
 	"runtime/pprof"
 	"time"
 
+	"beckon/api"
+	"beckon/campaigns/store"
+	"beckon/engine"
 	"beckon/engine/bench"
 )
 
@@ -33,7 +37,7 @@ func (c *benchCommand) Run(ctx context.Context, o *output) (err error) {
 		}
 		defer pprof.StopCPUProfile()
 	}
-	report, err := bench.Run(ctx, c.Name, bench.Options{Clock: time.Now, Rows: c.Rows, Rounds: c.Rounds, Say: o.say})
+	report, err := bench.Run(ctx, c.Name, bench.Options{Clock: time.Now, Rows: c.Rows, Rounds: c.Rounds, Say: o.say, Serve: serveBench})
 	if err != nil {
 		return err
 	}
@@ -41,4 +45,15 @@ func (c *benchCommand) Run(ctx context.Context, o *output) (err error) {
 		return json.NewEncoder(o.out).Encode(report)
 	}
 	return report.Print(o.out)
+}
+
+// serveBench is the service over a store, with no loops behind it.
+func serveBench(s *store.Store) (http.Handler, func(), error) {
+	e := engine.New(s, engine.Options{})
+	server := api.New(s, e, api.Options{})
+	end := func() {
+		server.Close()
+		_ = e.Close(context.Background()) // the database goes as well
+	}
+	return server, end, nil
 }

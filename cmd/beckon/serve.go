@@ -20,6 +20,7 @@ type serveCommand struct {
 	database
 	Addr     string `help:"Address to listen on; ${default} if left out." default:"127.0.0.1:8080" env:"BECKON_ADDR" placeholder:"HOST:PORT"`
 	AdminKey string `help:"The first API key; without it one is made and printed once." env:"BECKON_ADMIN_KEY" placeholder:"KEY"`
+	Memory   int64  `help:"MiB of memory that customers may take as columns, so that audiences are counted at once; a quarter of the machine's if left out, -1 for none." env:"BECKON_AUDIENCE_MEMORY" name:"audience-memory" placeholder:"MIB"`
 	LogJSON  bool   `help:"Write the log as JSON." env:"BECKON_LOG_JSON"`
 }
 
@@ -53,7 +54,7 @@ func (c *serveCommand) Run(ctx context.Context, o *output) error {
 	}
 	defer keeping.Wait()
 	defer cancel()
-	return serveOn(ctx, listener, opening.store, c.log(o))
+	return serveOn(ctx, listener, opening.store, c.log(o), audienceBytes(c.Memory))
 }
 
 func (c *serveCommand) log(o *output) *slog.Logger {
@@ -78,8 +79,8 @@ func listen(ctx context.Context, addr string) (net.Listener, error) {
 
 // serveOn runs engine and API until ctx ends. The stop is staged: nothing new is claimed and no request is taken, those
 // in hand end within 10 s.
-func serveOn(ctx context.Context, listener net.Listener, s *store.Store, log *slog.Logger) error {
-	e := engine.New(s, engine.Options{BaseURL: "http://" + listener.Addr().String(), Log: log})
+func serveOn(ctx context.Context, listener net.Listener, s *store.Store, log *slog.Logger, audience int64) error {
+	e := engine.New(s, engine.Options{BaseURL: "http://" + listener.Addr().String(), Log: log, AudienceBytes: audience})
 	if _, err := e.House(ctx); err != nil {
 		return err
 	}
@@ -113,5 +114,5 @@ func serveOn(ctx context.Context, listener net.Listener, s *store.Store, log *sl
 	}
 	handler.Close()
 	running.Wait()
-	return err
+	return errors.Join(err, e.Close(closing))
 }

@@ -2,8 +2,10 @@ package audience
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
+	"time"
 
 	"beckon/campaigns/store"
 	"beckon/engine/rules"
@@ -14,6 +16,8 @@ import (
 type Vector struct {
 	Image   *Image
 	Workers int // how many chunks are worked on at a time
+
+	patience time.Duration // for what has to be loaded; 0: as long as it takes
 }
 
 // Name is "vector".
@@ -24,14 +28,28 @@ func (v Vector) Find(ctx context.Context, s *store.Store, q Question) (*Answer, 
 	started := s.Now()
 	f := &vectorFind{Vector: v, question: q, answer: newAnswer(q, ByVector)}
 	f.reach = slices.Sorted(maps.Keys(f.answer.Reachable))
-	err := v.Image.Read(ctx, s, f.needs(), func(tx *store.Tx, chunks []*chunk) error {
-		began := s.Now()
-		err := f.read(ctx, tx, chunks)
-		f.answer.Scan = s.Now().Sub(began)
-		return err
-	})
+	err := v.read(ctx, s, f)
 	f.answer.Took = s.Now().Sub(started)
 	return f.answer, err
+}
+
+// read gives up with errWaiting when the patience ends before the image is ready.
+func (v Vector) read(ctx context.Context, s *store.Store, f *vectorFind) error {
+	if v.patience == 0 {
+		return v.Image.Read(ctx, s, f.needs(), func(tx *store.Tx, chunks []*chunk) error { return f.read(ctx, tx, chunks) })
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	patience := time.AfterFunc(v.patience, func() { cancel(errWaiting) })
+	defer patience.Stop()
+	err := v.Image.Read(ctx, s, f.needs(), func(tx *store.Tx, chunks []*chunk) error {
+		patience.Stop()
+		return f.read(ctx, tx, chunks)
+	})
+	if errors.Is(context.Cause(ctx), errWaiting) {
+		return errWaiting
+	}
+	return err
 }
 
 // vectorFind is one question on its way.
@@ -88,6 +106,8 @@ func (f *vectorFind) needs() Needs {
 }
 
 func (f *vectorFind) read(ctx context.Context, tx *store.Tx, chunks []*chunk) error {
+	began := f.Image.options.Clock()
+	defer func() { f.answer.Scan = f.Image.options.Clock().Sub(began) }()
 	for _, c := range chunks {
 		f.answer.Total += int64(popcount(c.live))
 	}

@@ -20,6 +20,7 @@ const (
 	typingMS       = 25
 	typingRequests = 400
 	typingShop     = "typing"
+	warmTries      = 200
 )
 
 // typedRules grow by a digit at each keystroke.
@@ -82,10 +83,8 @@ type typist struct {
 
 func (t *typist) measure(ctx context.Context) ([]Row, error) {
 	began := t.Clock()
-	for _, rule := range typedRules() { // columns are loaded when a rule first needs them
-		if err := t.count(ctx, fmt.Sprintf(rule, "1")); err != nil {
-			return nil, err
-		}
+	if err := t.warm(ctx); err != nil {
+		return nil, err
 	}
 	t.note("HTTP: the first counts of %d rules, which load what they read of %d customers, took %.1f s", len(typedRules()), t.n, t.Clock().Sub(began).Seconds())
 	var millis []float64
@@ -93,8 +92,13 @@ func (t *typist) measure(ctx context.Context) ([]Row, error) {
 		number := fmt.Sprint(100 + i*7%900)
 		for digits := 1; digits <= len(number) && len(millis) < typingRequests; digits++ {
 			began := t.Clock()
-			if err := t.count(ctx, fmt.Sprintf(typedRules()[i%len(typedRules())], number[:digits])); err != nil {
+			rule := fmt.Sprintf(typedRules()[i%len(typedRules())], number[:digits])
+			executor, err := t.count(ctx, rule)
+			if err != nil {
 				return nil, err
+			}
+			if executor != audience.ByVector {
+				return nil, fmt.Errorf("%s was counted by the executor %q, not %q", rule, executor, audience.ByVector)
 			}
 			millis = append(millis, ms(t.Clock().Sub(began)))
 		}
@@ -103,36 +107,54 @@ func (t *typist) measure(ctx context.Context) ([]Row, error) {
 	return []Row{below(fmt.Sprintf("count by HTTP, %d customers, p99", t.n), "ms", percentile(millis, 99), typingMS)}, nil
 }
 
-// count asks once; a count by another executor than the columns is not what is measured.
-func (t *typist) count(ctx context.Context, rule string) error {
+// warm asks for each rule until the columns answer: what it reads is loaded when a rule first needs it, and meanwhile
+// PostgreSQL answers.
+func (t *typist) warm(ctx context.Context) error {
+	for _, rule := range typedRules() {
+		executor := ""
+		for tries := 0; executor != audience.ByVector; tries++ {
+			if tries == warmTries {
+				return fmt.Errorf("%s is counted by the executor %q even after %d requests", rule, executor, tries)
+			}
+			var err error
+			if executor, err = t.count(ctx, fmt.Sprintf(rule, "1")); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// count asks once and gives the executor that answered.
+func (t *typist) count(ctx context.Context, rule string) (executor string, err error) {
 	body, err := json.Marshal(map[string]any{"rule": rule, "as_of": t.at.Now})
 	if err != nil {
-		return err
+		return "", err
 	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, t.url, bytes.NewReader(body))
 	if err != nil {
-		return err
+		return "", err
 	}
 	request.Header.Set("Authorization", "Bearer "+t.secret)
 	request.Header.Set("Content-Type", "application/json")
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer response.Body.Close()
 	text, err := io.ReadAll(response.Body)
 	if err != nil {
-		return err
+		return "", err
 	}
 	var answer struct {
 		Total    int64
 		Executor string
 	}
 	if err := json.Unmarshal(text, &answer); err != nil || response.StatusCode != http.StatusOK {
-		return errors.Join(fmt.Errorf("counting %s: %s: %s", rule, response.Status, text), err)
+		return "", errors.Join(fmt.Errorf("counting %s: %s: %s", rule, response.Status, text), err)
 	}
-	if answer.Total != int64(t.n) || answer.Executor != audience.ByVector {
-		return fmt.Errorf("counting %s: %d of %d customers by the executor %q, not %q", rule, answer.Total, t.n, answer.Executor, audience.ByVector)
+	if answer.Total != int64(t.n) {
+		return "", fmt.Errorf("counting %s: %d customers of %d were looked at", rule, answer.Total, t.n)
 	}
-	return nil
+	return answer.Executor, nil
 }
