@@ -161,6 +161,16 @@ func (a *gathering) readRecords(ctx context.Context, n int) error {
 	})
 }
 
+// busy is how busy the machine has been, this program included, as Linux says it.
+func busy() string {
+	text, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return "unknown on " + runtime.GOOS
+	}
+	minute, _, _ := strings.Cut(string(text), " ")
+	return minute
+}
+
 // peak is the most memory that this process has had, as Linux says it.
 func peak() string {
 	text, _ := os.ReadFile("/proc/self/status")

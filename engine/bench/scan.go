@@ -48,6 +48,7 @@ func (a *gathering) measureScans(ctx context.Context) (rows []Row, err error) {
 		return nil, err
 	}
 	runtime.GC()
+	before := busy()
 	for _, s := range scannedRules() {
 		some, err := a.scan(ctx, s)
 		if err != nil {
@@ -61,6 +62,7 @@ func (a *gathering) measureScans(ctx context.Context) (rows []Row, err error) {
 	}
 	rows = append(rows, some...)
 	some, err = a.bandwidth(ctx)
+	a.note("the machine's load average, this program and PostgreSQL included, was %s before the counts and %s after them", before, busy())
 	return append(rows, some...), err
 }
 
