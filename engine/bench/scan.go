@@ -167,15 +167,16 @@ func (a *gathering) timed(count func() (int64, error)) func() (int64, time.Durat
 	}
 }
 
-// steady is a side that counts n things again and again for a while; every count must be the wanted one.
+// steady is a side that counts n things again and again for a while; every count must be the wanted one. The first is not
+// measured: what it reads may have left the machine's memory since.
 func (a *gathering) steady(n int, want int64, count func() (int64, time.Duration, error)) side {
 	least := scanFor
 	if a.n < flatFrom {
 		least = scanForBrief
 	}
 	return func(context.Context, int) (float64, error) {
-		total, times := time.Duration(0), 0
-		for began := a.Clock(); times == 0 || a.Clock().Sub(began) < least; times++ {
+		total, times := time.Duration(0), -1
+		for began := a.Clock(); times < 1 || a.Clock().Sub(began) < least; times++ {
 			got, took, err := count()
 			if err != nil {
 				return 0, err
@@ -183,7 +184,9 @@ func (a *gathering) steady(n int, want int64, count func() (int64, time.Duration
 			if got != want {
 				return 0, fmt.Errorf("%d were counted, not %d", got, want)
 			}
-			total += took
+			if times >= 0 {
+				total += took
+			}
 		}
 		return float64(n) * float64(times) / max(total, time.Microsecond).Seconds(), nil
 	}
