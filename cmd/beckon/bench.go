@@ -4,18 +4,22 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"os"
 	"runtime/pprof"
 	"time"
 
+	"beckon/api"
+	"beckon/campaigns/store"
+	"beckon/engine"
 	"beckon/engine/bench"
 )
 
 // benchCommand measures Beckon beside the plainest programs that do the same work, on a private PostgreSQL of its own.
 type benchCommand struct {
-	Name    string `arg:"" optional:"" enum:"import,send,redeem,all" default:"all" help:"What to measure: import, send, redeem or all."`
+	Name    string `arg:"" optional:"" enum:"import,send,redeem,audience,all" default:"all" help:"What to measure: import, send, redeem, audience or all."`
 	JSON    bool   `name:"json" help:"Print one JSON object instead of the table."`
-	Rows    int    `help:"Lines, messages or redemptions of a round; each measure has its own number if left out."`
+	Rows    int    `help:"Lines, messages, redemptions or customers of a round; each measure has its own number if left out."`
 	Rounds  int    `default:"3" help:"How often each side runs, in turns."`
 	Profile string `placeholder:"FILE" help:"Write a CPU profile of the whole run."`
 }
@@ -33,7 +37,7 @@ func (c *benchCommand) Run(ctx context.Context, o *output) (err error) {
 		}
 		defer pprof.StopCPUProfile()
 	}
-	report, err := bench.Run(ctx, c.Name, bench.Options{Clock: time.Now, Rows: c.Rows, Rounds: c.Rounds, Say: o.say})
+	report, err := bench.Run(ctx, c.Name, bench.Options{Clock: time.Now, Rows: c.Rows, Rounds: c.Rounds, Say: o.say, Serve: serveBench})
 	if err != nil {
 		return err
 	}
@@ -41,4 +45,15 @@ func (c *benchCommand) Run(ctx context.Context, o *output) (err error) {
 		return json.NewEncoder(o.out).Encode(report)
 	}
 	return report.Print(o.out)
+}
+
+// serveBench is the service over a store, with no loops behind it.
+func serveBench(s *store.Store) (http.Handler, func(), error) {
+	e := engine.New(s, engine.Options{})
+	server := api.New(s, e, api.Options{})
+	end := func() {
+		server.Close()
+		_ = e.Close(context.Background()) // the database goes as well
+	}
+	return server, end, nil
 }

@@ -32,3 +32,13 @@ func TestBenchPrintsOneObjectAndItsProgressElsewhere(t *testing.T) {
 		t.Errorf("an unknown measure gives %d", code)
 	}
 }
+
+func TestBenchCountsThroughTheServiceItself(t *testing.T) {
+	var out, log strings.Builder
+	if code := run(t.Context(), []string{"bench", "audience", "--rows", "400", "--rounds", "1"}, &out, &log); code != 0 {
+		t.Fatalf("%d: %s", code, log.String())
+	}
+	if !strings.Contains(out.String(), "count by HTTP, 400 customers, p99") || !strings.Contains(out.String(), "HTTP: 400 counts over 400 customers") {
+		t.Errorf("the table has no counts through HTTP:\n%s", out.String())
+	}
+}

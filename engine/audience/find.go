@@ -45,6 +45,7 @@ type Answer struct {
 	Executor  string
 	Why       string        // why this executor answered, and what it left over; in the words of Choose
 	Took      time.Duration // by the store's clock
+	Scan      time.Duration // of Took: evaluating the columns once they stood at the snapshot; 0 by other executors
 }
 
 // An Executor answers questions over all customers. All give the same answers.

@@ -127,6 +127,11 @@ func (im *Image) Read(ctx context.Context, s *store.Store, needs Needs, read fun
 	return campaigns.Unavailable(nil, "what the rule reads changes faster than it can be loaded: try again")
 }
 
+// Hold loads what is needed and not held, and catches up. ErrTooLarge: the needs do not fit.
+func (im *Image) Hold(ctx context.Context, s *store.Store, needs Needs) error {
+	return im.Read(ctx, s, needs, func(*store.Tx, []*chunk) error { return nil })
+}
+
 // Keep catches up when nobody asks, so that the image neither falls behind nor counts as dead: call it every minute or so.
 func (im *Image) Keep(ctx context.Context, s *store.Store) error {
 	err := im.alone(ctx, s, Needs{}, func(*store.Tx, []*chunk) error { return nil })

@@ -106,6 +106,8 @@ func (f *vectorFind) needs() Needs {
 }
 
 func (f *vectorFind) read(ctx context.Context, tx *store.Tx, chunks []*chunk) error {
+	began := f.Image.options.Clock()
+	defer func() { f.answer.Scan = f.Image.options.Clock().Sub(began) }()
 	for _, c := range chunks {
 		f.answer.Total += int64(popcount(c.live))
 	}

@@ -2,9 +2,13 @@ package bench
 
 import (
 	"context"
+	"encoding/binary"
+	"fmt"
+	"slices"
 	"time"
 
-	"beckon/campaigns/store"
+	"github.com/jackc/pgx/v5"
+
 	"beckon/engine/rules"
 )
 
@@ -26,52 +30,88 @@ type bareCrowd struct {
 
 const bareMissing = -1 << 31
 
-func (b *bareCrowd) code(text any) int {
-	name, known := text.(string)
-	if !known {
+func (b *bareCrowd) code(text []byte) int {
+	if text == nil {
 		return 0
 	}
-	if b.codes[name] == 0 {
-		b.codes[name] = len(b.codes) + 1
+	if b.codes[string(text)] == 0 {
+		b.codes[string(text)] = len(b.codes) + 1
 	}
-	return b.codes[name]
+	return b.codes[string(text)]
 }
 
-// readBare reads n customers and their purchases.
-func readBare(ctx context.Context, tx *store.Tx, n int) (*bareCrowd, error) {
-	b := &bareCrowd{tier: make([]uint8, n), city: make([]uint8, n), spend: make([]int32, n), last: make([]int32, n),
-		start: make([]uint32, n+1), codes: map[string]int{}}
-	const span = 65536
-	for from := int64(0); from <= int64(n); from += span {
-		err := tx.EachCustomer(ctx, store.Span{From: from, To: from + span}, []string{"tier", "city", "total_spend", "last_purchase_at"}, func(no int64, values []any) error {
-			i := no - 1
-			b.tier[i], b.city[i], b.spend[i], b.last[i] = uint8(b.code(values[0])), uint8(b.code(values[1])), bareMissing, bareMissing
-			if spend, ok := values[2].(int64); ok {
-				b.spend[i] = int32(spend)
-			}
-			if last, ok := values[3].(time.Time); ok {
-				b.last[i] = int32(last.Unix())
-			}
-			return nil
-		})
-		if err != nil {
-			return nil, err
-		}
-		err = tx.EachRow(ctx, store.Span{From: from, To: from + span}, "purchases", crowdNow(), func(no int64, values []any) error {
-			at, _ := values[0].(time.Time)
-			amount, _ := values[3].(int64)
-			b.at, b.amount, b.store = append(b.at, int32(at.Unix())), append(b.amount, int32(amount)), append(b.store, uint16(b.code(values[2])))
-			b.start[no]++
-			return nil
-		})
-		if err != nil {
-			return nil, err
-		}
+// first is the crowd's first n customers.
+func (b *bareCrowd) first(n int) *bareCrowd {
+	few := *b
+	few.tier, few.city, few.spend, few.last, few.start = b.tier[:n], b.city[:n], b.spend[:n], b.last[:n], b.start[:n+1]
+	return &few
+}
+
+// whole is a bigint as PostgreSQL sends it.
+func whole(raw []byte) int64 { return int64(binary.BigEndian.Uint64(raw)) }
+
+// unixSecond is a timestamptz as PostgreSQL sends it, in whole seconds of the Unix clock; bareMissing for NULL.
+func unixSecond(raw []byte) int32 {
+	if raw == nil {
+		return bareMissing
+	}
+	return int32(whole(raw)/1_000_000 + 946_684_800)
+}
+
+// readBare reads n customers, from the flat table, and their purchases, which come in any order and are put beside their
+// customers by counting.
+func (g *ground) readBare(ctx context.Context, database string, n int) (*bareCrowd, error) {
+	conn, err := pgx.Connect(ctx, g.server.URL(database))
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close(ctx)
+	b := &bareCrowd{tier: make([]uint8, n), city: make([]uint8, n), spend: make([]int32, n), last: make([]int32, n), start: make([]uint32, n+1), codes: map[string]int{}}
+	err = eachRaw(ctx, conn, "SELECT no, tier, city, total_spend, last_purchase_at FROM flat", func(raw [][]byte) {
+		i := whole(raw[0]) - 1
+		b.tier[i], b.city[i], b.spend[i], b.last[i] = uint8(b.code(raw[1])), uint8(b.code(raw[2])), int32(whole(raw[3])), unixSecond(raw[4])
+	})
+	if err != nil {
+		return nil, err
+	}
+	var owner []uint32
+	var at, amount []int32
+	var branch []uint16
+	err = eachRaw(ctx, conn, "SELECT no, at, amount - refunded, store FROM purchases", func(raw [][]byte) {
+		no := uint32(whole(raw[0]))
+		b.start[no]++
+		owner, at, amount, branch = append(owner, no-1), append(at, unixSecond(raw[1])), append(amount, int32(whole(raw[2]))), append(branch, uint16(b.code(raw[3])))
+	})
+	if err != nil {
+		return nil, err
 	}
 	for i := 1; i <= n; i++ {
 		b.start[i] += b.start[i-1]
 	}
+	b.at, b.amount, b.store = make([]int32, len(at)), make([]int32, len(at)), make([]uint16, len(at))
+	free := slices.Clone(b.start)
+	for k, i := range owner {
+		to := free[i]
+		free[i]++
+		b.at[to], b.amount[to], b.store[to] = at[k], amount[k], branch[k]
+	}
 	return b, nil
+}
+
+// eachRaw gives the rows of a query in PostgreSQL's binary format; they are valid until each returns.
+func eachRaw(ctx context.Context, conn *pgx.Conn, sql string, each func(raw [][]byte)) error {
+	rows, err := conn.Query(ctx, sql, pgx.QueryResultFormats{pgx.BinaryFormatCode})
+	if err != nil {
+		return fmt.Errorf("reading the crowd: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		each(rows.RawValues())
+	}
+	if err := rows.Err(); err != nil {
+		return fmt.Errorf("reading the crowd: %w", err)
+	}
+	return nil
 }
 
 // plainRule is the measured rule of four clauses, and plain its loop.

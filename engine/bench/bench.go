@@ -15,22 +15,26 @@ package bench
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"time"
 
 	"beckon/campaigns"
+	"beckon/campaigns/store"
 )
 
 // Options of Run. Clock is the only source of time. Rows is how many lines, messages or redemptions a round has, 0 for
-// each measure's own number; Rounds is how often each side runs, 0 for 3. Say hears what is being done.
+// each measure's own number; Rounds is how often each side runs, 0 for 3. Say hears what is being done. Serve makes the
+// service over a store, and gives what ends it; without it nothing is measured through HTTP.
 type Options struct {
 	Clock  func() time.Time
 	Rows   int
 	Rounds int
 	Say    func(format string, args ...any)
+	Serve  func(s *store.Store) (http.Handler, func(), error)
 }
 
 // A Row is one measure: Value and Beside in Unit, Ratio the median of Value/Beside of the rounds. Met says whether the
-// ratio reaches the Bar.
+// ratio reaches the Bar. Where Beside is the most that Value may be, Ratio is Beside/Value and Bar 1. Bar 0 is none.
 type Row struct {
 	Name   string  `json:"name"`
 	Value  float64 `json:"value"`
@@ -41,10 +45,11 @@ type Row struct {
 	Met    bool    `json:"met"`
 }
 
-// A Report is what was measured, and on what. Memory is in bytes, 0 where it is not known.
+// A Report is what was measured, and on what. Notes are sentences about how the rows came about.
 type Report struct {
-	Machine Machine `json:"machine"`
-	Rows    []Row   `json:"rows"`
+	Machine Machine  `json:"machine"`
+	Rows    []Row    `json:"rows"`
+	Notes   []string `json:"notes,omitempty"`
 }
 
 // All is the name that Run takes for every measure.
@@ -57,10 +62,10 @@ type measure struct {
 }
 
 func measures() []measure {
-	return []measure{{"import", measureImport}, {"send", measureSend}, {"redeem", measureRedeem}}
+	return []measure{{"import", measureImport}, {"send", measureSend}, {"redeem", measureRedeem}, {"audience", measureAudience}}
 }
 
-// Run measures one thing by its name (import, send, redeem) or All of them.
+// Run measures one thing by its name (import, send, redeem, audience) or All of them.
 func Run(ctx context.Context, name string, o Options) (report *Report, err error) {
 	if o.Rounds <= 0 {
 		o.Rounds = 3
@@ -75,12 +80,13 @@ func Run(ctx context.Context, name string, o Options) (report *Report, err error
 		}
 	}
 	if len(chosen) == 0 {
-		return nil, campaigns.Invalid("name", "there is no measure %q: use import, send, redeem or all", name)
+		return nil, campaigns.Invalid("name", "there is no measure %q: use import, send, redeem, audience or all", name)
 	}
 	g, err := open(ctx, o)
 	if err != nil {
 		return nil, err
 	}
+	g.several = len(chosen) > 1
 	defer func() {
 		if failed := g.close(); err == nil && failed != nil {
 			report, err = nil, failed
@@ -97,6 +103,7 @@ func Run(ctx context.Context, name string, o Options) (report *Report, err error
 		}
 		report.Rows = append(report.Rows, rows...)
 	}
+	report.Notes = g.notes
 	return report, nil
 }
 

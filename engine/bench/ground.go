@@ -16,9 +16,17 @@ import (
 // A ground is what the measures stand on: a private, durable PostgreSQL in a temporary folder.
 type ground struct {
 	Options
-	server *local.Server
-	folder string
-	admin  *pgx.Conn // of the database postgres
+	server  *local.Server
+	folder  string
+	admin   *pgx.Conn // of the database postgres
+	several bool      // measures are run one after another
+	notes   []string
+}
+
+// note adds a sentence to the report, and says it.
+func (g *ground) note(format string, args ...any) {
+	g.notes = append(g.notes, fmt.Sprintf(format, args...))
+	g.Say("%s", g.notes[len(g.notes)-1])
 }
 
 func open(ctx context.Context, o Options) (g *ground, err error) {

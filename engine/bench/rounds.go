@@ -52,6 +52,12 @@ func (r rates) row(name, unit string, ours, beside int, bar float64) Row {
 	return Row{Name: name, Value: median(r[ours]), Unit: unit, Beside: median(r[beside]), Ratio: ratio, Bar: bar, Met: ratio >= bar}
 }
 
+// below is a row whose value may be at most a limit.
+func below(name, unit string, value, most float64) Row {
+	ratio := most / value
+	return Row{Name: name, Value: value, Unit: unit, Beside: most, Ratio: ratio, Bar: 1, Met: ratio >= 1}
+}
+
 // median of an odd number of values is the middle one, of an even number the mean of the middle two.
 func median(values []float64) float64 {
 	sorted := slices.Sorted(slices.Values(values))

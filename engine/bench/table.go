@@ -24,9 +24,28 @@ func (r *Report) Print(out io.Writer) error {
 		if row.Met {
 			met = "yes"
 		}
-		_, _ = fmt.Fprintf(table, "%s\t%.0f\t%s\t%.0f\t%.2f\t%.2f\t%s\n", row.Name, row.Value, row.Unit, row.Beside, down(row.Ratio), row.Bar, met)
+		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%.2f\t%.2f\t%s\n", row.Name, figure(row.Value), row.Unit, figure(row.Beside), down(row.Ratio), row.Bar, met)
 	}
-	return table.Flush()
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	for i, note := range r.Notes {
+		if i == 0 {
+			note = "\n" + note
+		}
+		if _, err := fmt.Fprintln(out, note); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// figure writes small values with two decimals and others without.
+func figure(value float64) string {
+	if value < 100 {
+		return fmt.Sprintf("%.2f", value)
+	}
+	return fmt.Sprintf("%.0f", value)
 }
 
 // down rounds a ratio down to two digits, so that one below its bar never reads as if it reached it.
