@@ -30,7 +30,7 @@ func audienceBars(n int) map[string]float64 {
 		"sum over purchases, one core: columns, loop by hand":   0.5,
 		"4 clauses, all cores: columns, PostgreSQL":             25,
 		"4 clauses, one core: columns read, plain sum":          0,
-		fmt.Sprintf("catching up with %d changes", 2*n): 1,
+		fmt.Sprintf("catching up with %d changes", 2*n):         1,
 		"an event: 1000 rules without closures":                 1,
 		"an event: 1000 rules with a closure each":              1,
 	}
