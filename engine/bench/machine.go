@@ -19,7 +19,7 @@ type Machine struct {
 }
 
 func (g *ground) machine(ctx context.Context) (Machine, error) {
-	m := Machine{CPUs: runtime.NumCPU(), Memory: memory(), Go: runtime.Version(), OS: runtime.GOOS + "/" + runtime.GOARCH}
+	m := Machine{CPUs: runtime.NumCPU(), Memory: MachineMemory(), Go: runtime.Version(), OS: runtime.GOOS + "/" + runtime.GOARCH}
 	if err := g.admin.QueryRow(ctx, "SHOW server_version").Scan(&m.Postgres); err != nil {
 		return m, fmt.Errorf("asking for PostgreSQL's version: %w", err)
 	}
@@ -27,8 +27,8 @@ func (g *ground) machine(ctx context.Context) (Machine, error) {
 	return m, nil
 }
 
-// memory is the machine's, as Linux says it in kB.
-func memory() int64 {
+// MachineMemory is how many bytes of memory the machine has, 0 where Linux does not say it.
+func MachineMemory() int64 {
 	file, err := os.Open("/proc/meminfo")
 	if err != nil {
 		return 0
