@@ -32,6 +32,7 @@ const triedAgainAfter = 10 * time.Minute
 type Chooser struct {
 	vector   Vector
 	patience time.Duration
+	slowest  time.Duration // of PostgreSQL's answers, where there is a patience
 	*choices
 }
 
@@ -46,7 +47,7 @@ type choices struct {
 // NewChooser chooses between an image, which workers look at side by side, and PostgreSQL; without an image it is always
 // PostgreSQL.
 func NewChooser(image *Image, workers int) *Chooser {
-	return &Chooser{vector: Vector{Image: image, Workers: workers}, choices: &choices{refused: map[string]time.Time{}}}
+	return &Chooser{vector: Vector{Image: image, Workers: workers}, slowest: SlowestAnswer, choices: &choices{refused: map[string]time.Time{}}}
 }
 
 // Waiting is the chooser for somebody who waits only so long for what has to be loaded; meanwhile PostgreSQL answers, and
@@ -94,7 +95,7 @@ func (c *Chooser) Find(ctx context.Context, s *store.Store, q Question) (*Answer
 func (c *Chooser) findBeside(ctx context.Context, s *store.Store, q Question, why string) (*Answer, error) {
 	if c.patience > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, SlowestAnswer, ErrTooSlow)
+		ctx, cancel = context.WithTimeoutCause(ctx, c.slowest, ErrTooSlow)
 		defer cancel()
 	}
 	answer, err := Pushdown{}.Find(ctx, s, q)

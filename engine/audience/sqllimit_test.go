@@ -29,6 +29,39 @@ func TestCalculationsOfManyStepsAreLeftToTheReference(t *testing.T) {
 	}
 }
 
+func TestClosuresThreeDeepAreLeftToTheReferenceWhichCountsItsSteps(t *testing.T) {
+	s, schema, at := openOddShop(t)
+	for source, whole := range map[string]bool{
+		"any(purchases, {let p = #; any(items, {let i = #; any(purchases, .amount > i.amount && .at > p.at)})})": false,
+		"any(purchases, {let p = #; any(items, .amount > p.amount)})":                                            true,
+	} {
+		rule, err := rules.Compile(schema, source)
+		if err != nil {
+			t.Fatal(err)
+		}
+		asked := audience.Asked{Rule: rule, At: at}
+		err = s.View(context.Background(), func(tx *store.Tx) error {
+			condition, err := audience.ConditionOf(context.Background(), tx, asked)
+			if err == nil && condition.IsWhole() != whole {
+				t.Errorf("%s: left for %q", source, condition.Left)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		q := audience.Question{Conditions: []audience.Asked{asked}}
+		want, err := audience.Reference{}.Find(context.Background(), s, q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := audience.Pushdown{}.Find(context.Background(), s, q)
+		if err != nil || got.Counts[0] != want.Counts[0] {
+			t.Errorf("%s: %v, want %v: %v", source, got.Counts, want.Counts, err)
+		}
+	}
+}
+
 func TestPostgreSQLCountsManyConditionsInSeveralScans(t *testing.T) {
 	s, schema, at := openOddShop(t)
 	rule, err := rules.Compile(schema, "birthday_in(3) || id == nil")
