@@ -67,6 +67,7 @@ type translator struct {
 	reason string              // why what is being written has no SQL form
 	needs  bool                // the figures
 	depth  int                 // how many closures are around
+	nested int                 // how many closures stood in another so far
 	alone  bool                // whether the rule has but one conjunct
 	joins  []string            // what the statement joins to the customers
 	read   map[string][]string // distinct texts
@@ -87,7 +88,7 @@ func (t *translator) condition(b *rules.Bound) (*Condition, error) {
 	if b.Tree.Op == rules.And {
 		conjuncts = b.Tree.Args
 	}
-	t.alone, t.depth = len(conjuncts) == 1, 0
+	t.alone, t.depth, t.nested = len(conjuncts) == 1, 0, 0
 	out := &Condition{}
 	var parts []condition
 	null := never

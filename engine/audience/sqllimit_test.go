@@ -29,11 +29,13 @@ func TestCalculationsOfManyStepsAreLeftToTheReference(t *testing.T) {
 	}
 }
 
-func TestClosuresThreeDeepAreLeftToTheReferenceWhichCountsItsSteps(t *testing.T) {
+func TestClosuresThreeDeepOrManyInOthersAreLeftToTheReference(t *testing.T) {
 	s, schema, at := openOddShop(t)
 	for source, whole := range map[string]bool{
 		"any(purchases, {let p = #; any(items, {let i = #; any(purchases, .amount > i.amount && .at > p.at)})})": false,
 		"any(purchases, {let p = #; any(items, .amount > p.amount)})":                                            true,
+		strings.Repeat("any(purchases, {let p = #; any(items, .amount > p.amount)}) || ", 2) + "id == nil":       true,
+		strings.Repeat("any(purchases, {let p = #; any(items, .amount > p.amount)}) || ", 3) + "id == nil":       false,
 	} {
 		rule, err := rules.Compile(schema, source)
 		if err != nil {

@@ -118,13 +118,22 @@ func (t *translator) declare(x *rules.Expr) {
 	t.lets[x.Slot] = &let{whole: x.Args[0]}
 }
 
+// nestedClosuresMax is how many closures of a rule may stand in another one.
+const nestedClosuresMax = 2
+
 // inside runs what writes about the elements of a list.
 //
 // Why not three deep: PostgreSQL would look at each row of the innermost again for each of all the others, for as long as
-// a request may take, where the reference counts its steps.
+// a request may take, where the reference counts its steps. For the same reason only nestedClosuresMax stand in another.
 func (t *translator) inside(level int, over *relation, do func()) []string {
 	if t.depth >= closuresMax {
 		t.refuse("closures more than %d deep have no SQL form", closuresMax)
+	}
+	if t.depth > 0 {
+		t.nested++
+	}
+	if t.nested > nestedClosuresMax {
+		t.refuse("more than %d closures in others have no SQL form", nestedClosuresMax)
 	}
 	around := t.levels[level]
 	t.levels[level] = over
