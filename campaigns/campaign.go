@@ -19,6 +19,11 @@ type Campaign struct {
 	CreatedAt  time.Time  `json:"created_at"`
 	ChangedAt  time.Time  `json:"changed_at"`
 	LaunchedAt *time.Time `json:"launched_at,omitempty"`
+
+	// LiveVersion is the launched one, which runs are made from; 0 before the first launch. Version is the newest, which may
+	// still be a draft.
+	LiveVersion int `json:"live_version,omitempty"`
+
 	Definition
 	Salt   string `json:"-"`
 	Frozen Frozen `json:"-"`
@@ -26,27 +31,45 @@ type Campaign struct {
 
 // Definition is what a marketer writes.
 type Definition struct {
-	Name      string     `json:"name" minLength:"1" maxLength:"200"`
-	Kind      string     `json:"kind" enum:"once,recurring,imported"`
-	Rule      string     `json:"rule,omitempty" doc:"who: an expr rule over a customer"`
-	At        *time.Time `json:"at,omitempty" doc:"once: when; now, when launched, if it is left out"`
-	Schedule  *Schedule  `json:"schedule,omitempty"`
-	Goal      Goal       `json:"goal,omitempty"`
-	Purpose   string     `json:"purpose,omitempty" enum:"marketing,service,transactional" doc:"marketing if left out; the others need no holdout"`
-	OfferID   *ID        `json:"offer_id,omitempty" doc:"the default of the variants"`
-	Variants  []Variant  `json:"variants,omitempty"`
-	Holdout   *float64   `json:"holdout,omitempty" doc:"share from 0 to 0.5 that is held out; marketing campaigns name it"`
-	Entry     *Entry     `json:"entry,omitempty" doc:"how often one customer may enter; once per run if left out"`
-	Arms      []Arm      `json:"arms,omitempty" doc:"imported campaigns: the arms of the assignments"`
-	Metrics   []Metric   `json:"metrics,omitempty"`
-	ValidFor  *Duration  `json:"valid_for,omitempty" doc:"a message not sent within this time after it was due expires; 3d if left out"`
-	CreatedBy string     `json:"-"`
+	Name     string     `json:"name" minLength:"1" maxLength:"200"`
+	Kind     string     `json:"kind" enum:"once,recurring,triggered,imported"`
+	Rule     string     `json:"rule,omitempty" doc:"who: an expr rule over a customer"`
+	At       *time.Time `json:"at,omitempty" doc:"once: when; now, when launched, if it is left out"`
+	Schedule *Schedule  `json:"schedule,omitempty"`
+	Trigger  *Trigger   `json:"trigger,omitempty" doc:"triggered: the event that starts it for one customer"`
+	Goal     Goal       `json:"goal,omitempty"`
+	Purpose  string     `json:"purpose,omitempty" enum:"marketing,service,transactional" doc:"marketing if left out; the others need no holdout"`
+	OfferID  *ID        `json:"offer_id,omitempty" doc:"the default of the variants"`
+	Variants []Variant  `json:"variants,omitempty"`
+	Holdout  *float64   `json:"holdout,omitempty" doc:"share from 0 to 0.5 that is held out; marketing campaigns name it"`
+	Entry    *Entry     `json:"entry,omitempty" doc:"how often one customer may enter; once per run (triggered: per event) if left out"`
+	Audience *Limited   `json:"audience,omitempty" doc:"not all who match: so many by an order, or a random sample"`
+	Reach    string     `json:"reach,omitempty" enum:"every,any" doc:"every: only customers whom every variant can reach are compared (the others stop at not_all_variants); any: these are sent to as well, outside the comparison. every if left out"`
+
+	NeverHoldOut string `json:"never_hold_out,omitempty" doc:"a rule: those who match are sent to and stay outside the measured population"`
+	Still        string `json:"still,omitempty" doc:"a rule asked again when the message is about to be sent: false cancels it"`
+
+	SendAt     *SendAt     `json:"send_at,omitempty" doc:"a clock time of the customer's own zone; at the tick if left out"`
+	Pace       *Pace       `json:"pace,omitempty"`
+	Caps       *[]Cap      `json:"caps,omitempty" doc:"instead of the workspace's; [] for none"`
+	Capped     *Capped     `json:"capped,omitempty" doc:"what happens to those whom a cap stops"`
+	QuietHours *QuietHours `json:"quiet_hours,omitempty" doc:"instead of the workspace's; from and to equal for none"`
+	Priority   int         `json:"priority,omitempty" minimum:"-1000" maximum:"1000" doc:"of campaigns due in the same minute the higher goes first"`
+	Budget     *Budget     `json:"budget,omitempty"`
+	Late       *Late       `json:"late,omitempty" doc:"what a tick does that was missed while the service was down; the workspace's if left out"`
+	Guards     *Guards     `json:"guards,omitempty" doc:"instead of the workspace's; what is left out stays the workspace's"`
+
+	Arms      []Arm     `json:"arms,omitempty" doc:"imported campaigns: the arms of the assignments"`
+	Metrics   []Metric  `json:"metrics,omitempty"`
+	ValidFor  *Duration `json:"valid_for,omitempty" doc:"a message not sent within this time after it was due expires; 3d if left out"`
+	CreatedBy string    `json:"-"`
 }
 
 // The kinds of campaign.
 const (
 	Once      = "once"
 	Recurring = "recurring"
+	Triggered = "triggered"
 	Imported  = "imported"
 )
 
@@ -63,6 +86,18 @@ type Variant struct {
 	ChannelID  string  `json:"channel_id"`
 	TemplateID ID      `json:"template_id"`
 	OfferID    *ID     `json:"offer_id,omitempty"`
+	Fallback   []Way   `json:"fallback,omitempty" doc:"tried in order for whom the variant's own channel cannot reach"`
+}
+
+// A Way is a channel and the words for it.
+type Way struct {
+	ChannelID  string `json:"channel_id"`
+	TemplateID ID     `json:"template_id"`
+}
+
+// Ways are the variant's own channel and template, then its fallbacks.
+func (v *Variant) Ways() []Way {
+	return append([]Way{{v.ChannelID, v.TemplateID}}, v.Fallback...)
 }
 
 // Entry says how often one customer may enter; exactly one of its fields is set.
@@ -132,10 +167,10 @@ func (d *Definition) Check() error {
 	switch d.Kind {
 	case Imported:
 		d.checkImported(&checks)
-	case Once, Recurring:
+	case Once, Recurring, Triggered:
 		d.checkSending(&checks)
 	default:
-		checks.Add(Invalid("kind", "%q should be once, recurring or imported", d.Kind))
+		checks.Add(Invalid("kind", "%q should be once, recurring, triggered or imported", shorten(d.Kind)))
 	}
 	return checks.Err()
 }

@@ -70,7 +70,7 @@ func (c *Campaign) Launch(now time.Time) error {
 	if err := c.Move(Launch); err != nil {
 		return err
 	}
-	c.LaunchedAt = &now
+	c.LaunchedAt, c.LiveVersion = &now, c.Version
 	switch {
 	case c.Kind == Recurring:
 		next, err := c.Schedule.Next(now)

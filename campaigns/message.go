@@ -30,6 +30,11 @@ type Message struct {
 	Content          map[string]string // the rendered parts, where the channel keeps them
 	QueuedAt         time.Time
 	DueAt            time.Time // of the next attempt
+	PlannedAt        time.Time // when it is, or would have been, sent: what caps count
+	ClosesAt         time.Time // when the customer's next quiet hours begin: not sent by then, it is planned anew; zero for never
+	Moved            bool      // it was planned later than its tick: caps and quiet hours are asked again when it is claimed
+	Exempt           bool      // from caps: transactional
+	CostMicros       int64     // millionths of the workspace's currency
 	NotAfter         time.Time // its useful time: not sent by then, it expires
 	FinishedAt       *time.Time
 }

@@ -13,7 +13,13 @@ type Run struct {
 	Version    int              `json:"version"`
 	Occurrence time.Time        `json:"occurrence"`
 	Status     RunStatus        `json:"status"`
+	Kind       string           `json:"kind" enum:"tick,manual,resend,trigger"`
+	Priority   int              `json:"priority,omitempty"`
+	ResendOf   *ID              `json:"resend_of,omitempty" doc:"the run whose remainder this one sends to"`
 	Paused     bool             `json:"paused"`
+	Held       string           `json:"held,omitempty" doc:"a guard or a gap that holds it until somebody resumes it; reason says more" enum:"audience,failures,bounces,complaints,template,codes,gap"`
+	OpenUntil  *time.Time       `json:"open_until,omitempty" doc:"of a triggered campaign's run: until when events enter it"`
+	Eligible   int64            `json:"eligible" doc:"customers who passed the gates before the arms"`
 	Executor   string           `json:"executor,omitempty"`
 	SelectMS   int64            `json:"select_ms,omitempty" doc:"how long the rule took over all customers"`
 	Scanned    int64            `json:"scanned" doc:"customers looked at so far while selecting"`
@@ -41,18 +47,42 @@ const (
 	Stopped   RunStatus = "stopped"
 )
 
+// The kinds of run: at a tick of the schedule, by hand, to the remainder of another, and a day of a triggered campaign.
+const (
+	RunTick    = "tick"
+	RunManual  = "manual"
+	RunResend  = "resend"
+	RunTrigger = "trigger"
+)
+
+// What can hold a run until somebody resumes it.
+const (
+	HeldAudience   = "audience"
+	HeldFailures   = "failures"
+	HeldBounces    = "bounces"
+	HeldComplaints = "complaints"
+	HeldTemplate   = "template"
+	HeldCodes      = "codes"
+	HeldGap        = "gap"
+)
+
 // A Gate is where a customer who matches the rule can be stopped, in the order in which the gates are walked.
 type Gate string
 
 const (
-	GateRule       Gate = "rule" // does not match: recorded nowhere, every customer without another gate
+	GateRule       Gate = "rule"     // does not match: recorded nowhere, every customer without another gate
+	GateExcluded   Gate = "excluded" // the workspace's own rule: staff, blocked, an open complaint
 	GateEntry      Gate = "entry"
 	GateConsent    Gate = "consent"
 	GateSuppressed Gate = "suppressed"
 	GateAddress    Gate = "address"
 	GateReach      Gate = "not_all_variants"
 	GateDuplicate  Gate = "duplicate_address"
+	GateLimit      Gate = "limit"
+	GateGlobal     Gate = "global_holdout"
 	GateHoldout    Gate = "holdout"
+	GateCap        Gate = "cap"
+	GateBudget     Gate = "budget"
 	GateCode       Gate = "code"
 	GateTemplate   Gate = "template"
 	GatePassed     Gate = "passed"
@@ -64,7 +94,8 @@ const (
 
 // Gates are those at which a customer's way can end, in order.
 func Gates() []Gate {
-	return []Gate{GateEntry, GateConsent, GateSuppressed, GateAddress, GateReach, GateDuplicate, GateHoldout, GateCode, GateTemplate, GatePassed}
+	return []Gate{GateExcluded, GateEntry, GateConsent, GateSuppressed, GateAddress, GateReach, GateDuplicate, GateLimit, GateGlobal, GateHoldout,
+		GateCap, GateBudget, GateCode, GateTemplate, GatePassed}
 }
 
 // GhostGate is the name under which a later gate of a held-out customer is kept.

@@ -16,11 +16,31 @@ type Workspace struct {
 	Languages []string `json:"languages"`
 	PublicURL string   `json:"public_url,omitempty" doc:"where customers reach this service: links in messages begin with it"`
 	Revision  int64    `json:"-"`
+
+	Caps          []Cap       `json:"caps" doc:"of marketing messages to one customer"`
+	QuietHours    *QuietHours `json:"quiet_hours" doc:"null for none"`
+	GlobalHoldout float64     `json:"global_holdout" doc:"share of customers who get no marketing for a quarter, 0 to 0.2"`
+	Excluded      string      `json:"excluded" doc:"a rule: those who match get nothing but transactional messages"`
+	Approvals     bool        `json:"approvals" doc:"whether a campaign is launched only after somebody other than its author approved it"`
+	Late          Late        `json:"late"`
+	Guards        Guards      `json:"guards"`
+	Blackouts     []Blackout  `json:"blackouts" doc:"days on which nothing but transactional messages is sent"`
+}
+
+// A Blackout is a stretch of days of the workspace's zone, both included.
+type Blackout struct {
+	From string `json:"from" format:"date"`
+	To   string `json:"to" format:"date"`
+	Name string `json:"name,omitempty"`
 }
 
 // FreshWorkspace is what an empty database begins with.
 func FreshWorkspace() Workspace {
-	return Workspace{Name: "Beckon", Currency: "CNY", Zone: "Asia/Shanghai", Country: "CN", Languages: []string{"zh", "en"}}
+	w := Workspace{Name: "Beckon", Currency: "CNY", Zone: "Asia/Shanghai", Country: "CN", Languages: []string{"zh", "en"}}
+	w.QuietHours = &QuietHours{From: "21:00", To: "09:00"}
+	w.Caps = []Cap{{SMS, 1, Day}, {SMS, 4, 30 * Day}, {Email, 1, Day}, {Email, 3, 7 * Day}, {AnyChannel, 2, Day}}
+	w.GlobalHoldout, w.Late, w.Guards, w.Blackouts = 0.02, FreshLate(), FreshGuards(), []Blackout{}
+	return w
 }
 
 // Digits is the number of decimals of the workspace's currency.

@@ -132,7 +132,9 @@ func (e *Engine) launch(ctx context.Context, tx *store.Tx, c *campaigns.Campaign
 	c.Frozen = campaigns.Frozen{Templates: map[string]int{}, Offers: map[string]int{}, Zone: p.workspace.Zone}
 	p.freeze(&c.Frozen)
 	for _, v := range p.variants {
-		c.Frozen.Templates[v.TemplateID.String()] = v.revision
+		for _, w := range v.ways {
+			c.Frozen.Templates[w.TemplateID.String()] = w.revision
+		}
 		if v.offer != nil {
 			c.Frozen.Offers[v.offer.ID.String()] = v.offer.Revision
 		}
@@ -148,8 +150,10 @@ func (p *plan) mayLaunch() error {
 		if v.offer != nil && v.offer.Status != campaigns.OfferLive {
 			checks.Add(campaigns.Invalid(field+"offer_id", "the offer %q is %s: make it live first", v.offer.Name, v.offer.Status))
 		}
-		if v.channel == campaigns.Email && v.ChannelID != campaigns.Catcher && strings.TrimSpace(p.workspace.PublicURL) == "" {
-			checks.Add(campaigns.Invalid(field+"channel_id", "e-mail needs links that work: set public_url of the workspace (or BECKON_PUBLIC_URL) first"))
+		for j, w := range v.ways {
+			if w.kind == campaigns.Email && w.ChannelID != campaigns.Catcher && strings.TrimSpace(p.workspace.PublicURL) == "" {
+				checks.Add(campaigns.Invalid(field+wayField(j)+"channel_id", "e-mail needs links that work: set public_url of the workspace (or BECKON_PUBLIC_URL) first"))
+			}
 		}
 	}
 	return checks.Err()

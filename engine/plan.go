@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
-	"sync"
 	"time"
 
 	"beckon/campaigns"
@@ -23,9 +22,14 @@ type plan struct {
 	workspace *campaigns.Workspace
 	rule      *rules.Rule
 	onceFor   *rules.Value
+
+	excluded     *rules.Rule // the workspace's; nil where there is none
+	still        *rules.Rule // nil where there is none
+	neverHeldOut *rules.Rule // likewise
+
 	computed  map[string]*rules.Value // that templates print, by name
 	variants  []variant
-	channels  []string // kinds of address that the variants use, sorted
+	kinds     []string // of address that the variants use, sorted
 	ranges    []lift.Range
 	at        rules.Instant
 	period    string
@@ -33,14 +37,6 @@ type plan struct {
 	oneKey    bool
 
 	moneyNames map[string]bool
-}
-
-type variant struct {
-	campaigns.Variant
-	channel  string // campaigns.Email or campaigns.SMS
-	revision int
-	template *templates.Template
-	offer    *campaigns.Offer
 }
 
 // schema is what rules may name in this workspace.
@@ -138,107 +134,66 @@ func (e *Engine) newPlan(ctx context.Context, tx *store.Tx, c campaigns.Campaign
 		return nil, err
 	}
 	theirs := known.frozen(&c)
-	s := theirs.schema()
 	if c.Frozen.Zone == "" {
 		c.Frozen.Zone = w.Zone
 	}
 	p := &plan{campaign: c, workspace: w, at: rules.Instant{Now: occurrence.Truncate(time.Second), Zone: c.Zone()}, period: c.Period(occurrence)}
-	p.moneyNames, p.computed = moneyNames(s), map[string]*rules.Value{}
+	p.moneyNames, p.computed = moneyNames(theirs.schema()), map[string]*rules.Value{}
 	p.key, p.oneKey = c.EntryKey(occurrence)
 	var checks campaigns.Checks
-	if p.rule, err = rules.Compile(s, c.Rule); err != nil {
-		checks.Add(problems("rule", err))
+	p.compile(theirs.schema(), known.schema(), &checks)
+	if err := e.planVariants(ctx, tx, p, theirs, &checks); err != nil {
+		return nil, err
+	}
+	if err := checks.Err(); err != nil {
+		return nil, err
+	}
+	return p, p.layArms()
+}
+
+// compile reads the campaign's own expressions and the workspace's; what is wrong goes to checks.
+func (p *plan) compile(theirs, newest *rules.Schema, checks *campaigns.Checks) {
+	c := &p.campaign
+	for _, r := range []struct {
+		to     **rules.Rule
+		schema *rules.Schema
+		field  string
+		source string
+	}{
+		{&p.rule, theirs, "rule", c.Rule}, {&p.still, theirs, "still", c.Still}, {&p.neverHeldOut, theirs, "never_hold_out", c.NeverHoldOut},
+		{&p.excluded, newest, "excluded (of the workspace)", p.workspace.Excluded},
+	} {
+		if r.source == "" && r.field != "rule" {
+			continue
+		}
+		var err error
+		if *r.to, err = rules.Compile(r.schema, r.source); err != nil {
+			checks.Add(problems(r.field, err))
+		} else if r.field == "still" && len((*r.to).Ranks()) > 0 {
+			checks.Add(campaigns.Invalid("still", "cannot use percentile or ntile: it is asked about one customer, when the message is about to be sent"))
+		}
 	}
 	if c.Entry != nil && c.Entry.OnceFor != "" {
-		if p.onceFor, err = rules.CompileValue(s, c.Entry.OnceFor); err != nil {
+		var err error
+		if p.onceFor, err = rules.CompileValue(theirs, c.Entry.OnceFor); err != nil {
 			checks.Add(problems("entry.once_for", err))
 		} else if len(p.onceFor.Ranks()) > 0 {
 			checks.Add(campaigns.Invalid("entry.once_for", "cannot use percentile or ntile: who is where changes with everybody else, and an entry is for good"))
 		}
 	}
-	weights := make([]float64, len(c.Variants))
-	for i, v := range c.Variants {
-		ready, err := e.variant(ctx, tx, &c, v)
-		if err != nil {
-			if campaigns.CodeOf(err) == "" {
-				return nil, err
-			}
-			checks.Under(fmt.Sprintf("variants[%d].", i), err)
-			continue
-		}
-		if err := theirs.compute(ready.template, p.computed); err != nil {
-			checks.Under(fmt.Sprintf("variants[%d].", i), err)
-		}
-		p.variants = append(p.variants, ready)
-		p.channels = append(p.channels, ready.channel)
+}
+
+// layArms lays the holdout and the variants side by side, by their weights.
+func (p *plan) layArms() error {
+	weights := make([]float64, len(p.variants))
+	for i, v := range p.variants {
 		weights[i] = v.Weight
 	}
-	if err := checks.Err(); err != nil {
-		return nil, err
-	}
-	slices.Sort(p.channels)
-	p.channels = slices.Compact(p.channels)
-	shares, err := lift.Arms(c.HoldoutShare(), weights)
+	shares, err := lift.Arms(p.campaign.HoldoutShare(), weights)
 	if err != nil {
-		return nil, campaigns.Invalid("variants", "%v", err)
+		return campaigns.Invalid("variants", "%v", err)
 	}
 	p.ranges = lift.Ranges(shares, 1)
-	return p, nil
-}
-
-func (e *Engine) variant(ctx context.Context, tx *store.Tx, c *campaigns.Campaign, v campaigns.Variant) (variant, error) {
-	ready := variant{Variant: v}
-	if err := e.variantTemplate(ctx, tx, c, &ready); err != nil {
-		return ready, err
-	}
-	ch, err := tx.Channel(ctx, v.ChannelID)
-	if campaigns.CodeOf(err) == campaigns.CodeNotFound {
-		return ready, campaigns.Invalid("channel_id", "there is no channel %q", v.ChannelID)
-	}
-	if err != nil {
-		return ready, err
-	}
-	if !ch.Carries(ready.channel) {
-		return ready, campaigns.Invalid("channel_id", "the channel %s (%s) does not carry %s", ch.ID, ch.Kind, ready.channel)
-	}
-	id := c.OfferOf(&v)
-	if id == nil {
-		if slices.Contains(ready.template.Variables(), "code") {
-			return ready, campaigns.Invalid("offer_id", "is missing: the template prints a code")
-		}
-		return ready, nil
-	}
-	offer, err := tx.Offer(ctx, *id)
-	if revision, frozen := c.Frozen.Offers[id.String()]; frozen && err == nil {
-		offer, err = tx.OfferRevision(ctx, *id, revision)
-	}
-	if campaigns.CodeOf(err) == campaigns.CodeNotFound {
-		return ready, campaigns.Invalid("offer_id", "there is no offer %q", id)
-	}
-	ready.offer = &offer
-	return ready, err
-}
-
-func (e *Engine) variantTemplate(ctx context.Context, tx *store.Tx, c *campaigns.Campaign, v *variant) error {
-	revision, frozen := c.Frozen.Templates[v.TemplateID.String()]
-	if !frozen {
-		t, err := tx.Template(ctx, v.TemplateID)
-		if campaigns.CodeOf(err) == campaigns.CodeNotFound {
-			return campaigns.Invalid("template_id", "there is no template %q", v.TemplateID)
-		}
-		if err != nil {
-			return err
-		}
-		revision = t.Revision
-	}
-	parsed, definition, err := e.words.template(ctx, tx, v.TemplateID, revision)
-	if campaigns.CodeOf(err) == campaigns.CodeInvalid {
-		return campaigns.Invalid("template_id", "the template does not work: %v", err)
-	}
-	if err != nil {
-		return err
-	}
-	v.channel, v.revision, v.template = definition.Channel, revision, parsed
 	return nil
 }
 
@@ -293,50 +248,3 @@ func (p *plan) variantNamed(name string) *variant {
 	return nil
 }
 
-// words caches parsed templates: a revision never changes.
-type words struct {
-	mu     sync.Mutex
-	parsed map[string]parsedTemplate
-}
-
-type parsedTemplate struct {
-	template   *templates.Template
-	definition campaigns.TemplateDefinition
-}
-
-// wordsMax bounds the cache; it is emptied when it is full.
-const wordsMax = 1000
-
-// cached is a revision that was parsed before, else nil.
-func (w *words) cached(id campaigns.ID, revision int) *templates.Template {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.parsed[wordsKey(id, revision)].template
-}
-
-func wordsKey(id campaigns.ID, revision int) string { return fmt.Sprintf("%s/%d", id, revision) }
-
-func (w *words) template(ctx context.Context, tx *store.Tx, id campaigns.ID, revision int) (*templates.Template, campaigns.TemplateDefinition, error) {
-	key := wordsKey(id, revision)
-	w.mu.Lock()
-	found, ok := w.parsed[key]
-	w.mu.Unlock()
-	if ok {
-		return found.template, found.definition, nil
-	}
-	definition, err := tx.TemplateRevision(ctx, id, revision)
-	if err != nil {
-		return nil, definition, err
-	}
-	parsed, err := parseRevision(ctx, tx, &definition)
-	if err != nil {
-		return nil, definition, err
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.parsed == nil || len(w.parsed) >= wordsMax {
-		w.parsed = map[string]parsedTemplate{}
-	}
-	w.parsed[key] = parsedTemplate{parsed, definition}
-	return parsed, definition, nil
-}

@@ -128,7 +128,9 @@ func (b *batch) queuePart(ctx context.Context) (bool, error) {
 func (b *batch) load(ctx context.Context, nos []int64) error {
 	needs := b.needs().With([]string{"id", "email", "phone"}, nil)
 	for _, v := range b.variants {
-		needs = needs.With(b.variablesNeed(&v))
+		for i := range v.ways {
+			needs = needs.With(b.variablesNeed(&v.ways[i]))
+		}
 	}
 	found := map[int64]bool{}
 	err := audience.Each(ctx, b.tx, store.Span{Nos: nos}, needs, b.at, func(no int64, record rules.Record) error {
@@ -269,7 +271,7 @@ func (b *batch) walk(ctx context.Context, _ []int64) error {
 	}
 	for _, p := range b.people {
 		if p.gate == "" {
-			b.message(p, b.values(p, p.variant, codes[p.no]), codes[p.no])
+			b.message(p, codes[p.no])
 		}
 	}
 	return nil
@@ -287,15 +289,17 @@ func (b *batch) isClosed(v variant) bool {
 }
 
 // message writes the message and the coupon of somebody who passed all gates.
-func (b *batch) message(p *person, vars map[string]any, code string) {
+func (b *batch) message(p *person, code string) {
+	w := &p.variant.ways[0]
+	vars := b.values(p, p.variant, w, code)
 	address, _ := p.record["email"].(string)
-	if p.variant.channel == campaigns.SMS {
+	if w.kind == campaigns.SMS {
 		address, _ = p.record["phone"].(string)
 	}
 	now := b.tx.Now
 	m := campaigns.Message{ID: campaigns.NewID(now), No: p.no, CampaignID: b.campaign.ID, RunID: b.run.ID, Version: b.run.Version, Variant: p.arm.Arm,
-		Ghost: b.isGhost(p), Channel: p.variant.channel, ChannelID: p.variant.ChannelID, TemplateID: p.variant.TemplateID,
-		TemplateRevision: p.variant.revision, Address: address, Vars: vars, Code: code, DueAt: now, NotAfter: now.Add(b.campaign.UsefulTime())}
+		Ghost: b.isGhost(p), Channel: w.kind, ChannelID: w.ChannelID, TemplateID: w.TemplateID,
+		TemplateRevision: w.revision, Address: address, Vars: vars, Code: code, DueAt: now, NotAfter: now.Add(b.campaign.UsefulTime()), PlannedAt: now, Exempt: b.campaign.Purpose == "transactional"}
 	if m.Ghost {
 		m.Vars, m.Address = nil, ""
 	}
@@ -347,8 +351,9 @@ const someCode = "0000000000000"
 func (b *batch) isPrintable(p *person) bool {
 	for i := range b.variants {
 		v := &b.variants[i]
-		vars := b.values(p, v, someCode)
-		if _, err := v.template.Render(vars); err != nil {
+		w := &v.ways[0]
+		vars := b.values(p, v, w, someCode)
+		if _, err := w.template.Render(vars); err != nil {
 			return false
 		}
 		if text, err := json.Marshal(vars); err != nil || len(text) > varsMax || strings.Contains(string(text), `\u0000`) {

@@ -228,7 +228,7 @@ func candidateOf(no int64, record rules.Record) candidate {
 // gateReach lets through who can be reached by every variant: so nobody is drawn into an arm that could not be sent to.
 func (sel *selection) gateReach(ctx context.Context, tx *store.Tx, candidates []candidate) error {
 	suppressed, shared := map[string]map[string]bool{}, map[string]map[string]bool{}
-	for _, kind := range sel.channels {
+	for _, kind := range sel.kinds {
 		var hashes [][]byte
 		for _, c := range candidates {
 			if c.hash[kind] != nil {
@@ -246,7 +246,7 @@ func (sel *selection) gateReach(ctx context.Context, tx *store.Tx, candidates []
 	for _, c := range candidates {
 		var stopped []campaigns.Gate
 		var common []string
-		for _, kind := range sel.channels {
+		for _, kind := range sel.kinds {
 			if gate := sel.reach(c, kind, suppressed[kind]); gate != "" {
 				stopped = append(stopped, gate)
 			}
@@ -255,7 +255,7 @@ func (sel *selection) gateReach(ctx context.Context, tx *store.Tx, candidates []
 			}
 		}
 		switch {
-		case len(stopped) > 0 && len(stopped) < len(sel.channels):
+		case len(stopped) > 0 && len(stopped) < len(sel.kinds):
 			sel.put(campaigns.GateReach, c.no)
 		case len(stopped) > 0:
 			sel.put(stopped[0], c.no)

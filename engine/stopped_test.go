@@ -58,7 +58,11 @@ func TestACampaignThatCannotTickStopsNoOther(t *testing.T) {
 			return err
 		}
 		c.Schedule = &campaigns.Schedule{Cron: "0 9 * * *", Zone: "Nowhere/Gone"} // as after a zone left the machine's database
-		return tx.SaveCampaignVersion(w.ctx, &c)
+		if err := tx.SaveCampaignVersion(w.ctx, &c); err != nil {
+			return err
+		}
+		c.LiveVersion = c.Version
+		return tx.SaveCampaignState(w.ctx, &c)
 	})
 	w.clock.Advance(61 * time.Minute)
 	if _, err := w.engine.Tick(w.ctx); err == nil || !strings.Contains(err.Error(), broken.ID.String()) {

@@ -28,7 +28,7 @@ func (e *Engine) Tick(ctx context.Context) (int, error) {
 	var faults []error
 	for i := range due {
 		err := e.store.Update(ctx, func(tx *store.Tx) error {
-			c, err := tx.LockCampaign(ctx, due[i].ID)
+			c, err := tx.LockLive(ctx, due[i].ID)
 			if err != nil || c.NextRunAt == nil || !c.NextRunAt.Equal(*due[i].NextRunAt) || c.Status != due[i].Status {
 				return err // another node was first, or the campaign was paused or cancelled meanwhile
 			}

@@ -32,9 +32,9 @@ func (d definitions) compute(t *templates.Template, into map[string]*rules.Value
 	return nil
 }
 
-// variablesNeed are the columns and histories that a variant's template prints from.
-func (p *plan) variablesNeed(v *variant) (columns, histories []string) {
-	for _, name := range v.template.Variables() {
+// variablesNeed are the columns and histories that a way's template prints from.
+func (p *plan) variablesNeed(w *way) (columns, histories []string) {
+	for _, name := range w.template.Variables() {
 		if column, is := strings.CutPrefix(name, "customer."); is {
 			if value := p.computed[column]; value != nil {
 				columns, histories = append(columns, value.Columns()...), append(histories, value.Histories()...)
@@ -58,12 +58,12 @@ func (p *plan) variablesNeed(v *variant) (columns, histories []string) {
 	return columns, histories
 }
 
-// values are what a variant's template may print for a person, nested by the dots of the variables' names. A missing one
+// values are what the template of one of a variant's ways may print for a person, nested by the dots of the variables' names. A missing one
 // is absent.
-func (b *batch) values(p *person, v *variant, code string) map[string]any {
+func (b *batch) values(p *person, v *variant, w *way, code string) map[string]any {
 	vars := map[string]any{}
-	for _, name := range v.template.Variables() {
-		value := b.value(p, v, name, code)
+	for _, name := range w.template.Variables() {
+		value := b.value(p, v, w, name, code)
 		if value == nil {
 			continue
 		}
@@ -82,7 +82,7 @@ func (b *batch) values(p *person, v *variant, code string) map[string]any {
 	return vars
 }
 
-func (b *batch) value(p *person, v *variant, name, code string) any {
+func (b *batch) value(p *person, v *variant, w *way, name, code string) any {
 	group, rest, _ := strings.Cut(name, ".")
 	switch group {
 	case "customer":
@@ -100,7 +100,7 @@ func (b *batch) value(p *person, v *variant, name, code string) any {
 	case "campaign.name":
 		return b.campaign.Name
 	case "links.unsubscribe":
-		return b.links.unsubscribe(p.no, v.channel)
+		return b.links.unsubscribe(p.no, w.kind)
 	}
 	return nil
 }

@@ -9,13 +9,13 @@ import (
 	"beckon/campaigns"
 )
 
-const campaignColumns = `SELECT c.id, c.version, c.status, c.salt, c.next_run_at, c.created_at, c.changed_at, c.launched_at, v.definition, v.frozen, v.created_by
+const campaignColumns = `SELECT c.id, v.version, coalesce(c.live_version, 0), c.status, c.salt, c.next_run_at, c.created_at, c.changed_at, c.launched_at, v.definition, v.frozen, v.created_by
 	FROM campaigns c JOIN campaign_versions v ON v.campaign_id = c.id`
 
 func scanCampaign(row pgx.CollectableRow) (campaigns.Campaign, error) {
 	var c campaigns.Campaign
 	var frozen *campaigns.Frozen
-	err := row.Scan(&c.ID, &c.Version, &c.Status, &c.Salt, &c.NextRunAt, &c.CreatedAt, &c.ChangedAt, &c.LaunchedAt, &c.Definition, &frozen, &c.CreatedBy)
+	err := row.Scan(&c.ID, &c.Version, &c.LiveVersion, &c.Status, &c.Salt, &c.NextRunAt, &c.CreatedAt, &c.ChangedAt, &c.LaunchedAt, &c.Definition, &frozen, &c.CreatedBy)
 	if frozen != nil {
 		c.Frozen = *frozen
 	}
@@ -40,14 +40,17 @@ func (tx *Tx) LockCampaign(ctx context.Context, id campaigns.ID) (campaigns.Camp
 
 // CampaignVersion reads what a campaign said in a version, with its present status: what a run works from.
 func (tx *Tx) CampaignVersion(ctx context.Context, id campaigns.ID, version int) (campaigns.Campaign, error) {
-	c, err := one(ctx, tx, "campaign", id.String(), campaignColumns+` WHERE c.id = $1 AND v.version = $2`, scanCampaign, id, version)
-	c.Version = version
-	return c, err
+	return one(ctx, tx, "campaign", id.String(), campaignColumns+` WHERE c.id = $1 AND v.version = $2`, scanCampaign, id, version)
+}
+
+// LockLive reads the launched version for update: what a tick works from.
+func (tx *Tx) LockLive(ctx context.Context, id campaigns.ID) (campaigns.Campaign, error) {
+	return one(ctx, tx, "campaign", id.String(), campaignColumns+` AND v.version = c.live_version WHERE c.id = $1 FOR UPDATE OF c`, scanCampaign, id)
 }
 
 // DueCampaigns lists those whose next run's time has come.
 func (tx *Tx) DueCampaigns(ctx context.Context, limit int) ([]campaigns.Campaign, error) {
-	return many(ctx, tx, "due campaigns", campaignColumns+` AND v.version = c.version
+	return many(ctx, tx, "due campaigns", campaignColumns+` AND v.version = c.live_version
 		WHERE c.next_run_at <= $1 AND c.status IN ('scheduled', 'active') ORDER BY c.next_run_at, c.id LIMIT $2`, scanCampaign, tx.Now, limit)
 }
 
@@ -88,8 +91,8 @@ func (tx *Tx) writeCampaignVersion(ctx context.Context, c *campaigns.Campaign) e
 // SaveCampaignState writes status, next run and what the version froze.
 func (tx *Tx) SaveCampaignState(ctx context.Context, c *campaigns.Campaign) error {
 	c.ChangedAt = tx.Now
-	_, err := tx.exec(ctx, "saving a campaign's state", `UPDATE campaigns SET status = $2, next_run_at = $3, launched_at = $4, changed_at = $5 WHERE id = $1`,
-		c.ID, c.Status, c.NextRunAt, c.LaunchedAt, tx.Now)
+	_, err := tx.exec(ctx, "saving a campaign's state", `UPDATE campaigns SET status = $2, next_run_at = $3, launched_at = $4, changed_at = $5, live_version = NULLIF($6, 0)
+		WHERE id = $1`, c.ID, c.Status, c.NextRunAt, c.LaunchedAt, tx.Now, c.LiveVersion)
 	if err != nil {
 		return err
 	}

@@ -73,7 +73,7 @@ func (tx *Tx) QueueMessages(ctx context.Context, messages []campaigns.Message) e
 	history := []campaigns.Change{{At: tx.Now.Truncate(time.Second), Status: campaigns.MessageQueued}}
 	ghostly := []campaigns.Change{{At: tx.Now.Truncate(time.Second), Status: campaigns.MessageGhost}}
 	columns := []string{"no", "id", "queued_at", "campaign_id", "run_id", "version", "variant", "ghost", "channel", "channel_id", "template_id",
-		"template_revision", "address", "vars", "code", "status", "history", "not_after", "finished_at"}
+		"template_revision", "address", "vars", "code", "status", "history", "not_after", "finished_at", "planned_at", "exempt", "cost_micros"}
 	_, err := tx.tx.CopyFrom(ctx, pgx.Identifier{"messages"}, columns, pgx.CopyFromSlice(len(messages), func(i int) ([]any, error) {
 		m := &messages[i]
 		status, steps, finished := campaigns.MessageQueued, history, (*time.Time)(nil)
@@ -81,7 +81,8 @@ func (tx *Tx) QueueMessages(ctx context.Context, messages []campaigns.Message) e
 			status, steps, finished = campaigns.MessageGhost, ghostly, &tx.Now
 		}
 		return []any{m.No, m.ID, campaigns.TimeOf(m.ID), m.CampaignID, m.RunID, m.Version, m.Variant, m.Ghost, m.Channel, m.ChannelID, m.TemplateID,
-			m.TemplateRevision, nullText(m.Address), m.Vars, nullText(m.Code), string(status), steps, m.NotAfter, finished}, nil
+			m.TemplateRevision, nullText(m.Address), m.Vars, nullText(m.Code), string(status), steps, m.NotAfter, finished,
+			m.PlannedAt, m.Exempt, m.CostMicros}, nil
 	}))
 	if err != nil {
 		return fmt.Errorf("queueing messages: %w", err)
@@ -98,9 +99,9 @@ func (tx *Tx) QueueMessages(ctx context.Context, messages []campaigns.Message) e
 	if err := tx.noteChanges(ctx, changedMessages, ghosts...); err != nil { // the others are seen once they are sent
 		return err
 	}
-	_, err = tx.tx.CopyFrom(ctx, pgx.Identifier{"outbox"}, []string{"lane", "message_id", "channel_id", "run_id", "no", "due_at"},
+	_, err = tx.tx.CopyFrom(ctx, pgx.Identifier{"outbox"}, []string{"lane", "message_id", "channel_id", "run_id", "no", "due_at", "closes_at", "moved"},
 		pgx.CopyFromSlice(len(due), func(i int) ([]any, error) {
-			return []any{campaigns.Lane(due[i].No), due[i].ID, due[i].ChannelID, due[i].RunID, due[i].No, due[i].DueAt}, nil
+			return []any{campaigns.Lane(due[i].No), due[i].ID, due[i].ChannelID, due[i].RunID, due[i].No, due[i].DueAt, nullTime(due[i].ClosesAt), due[i].Moved}, nil
 		}))
 	if err != nil {
 		return fmt.Errorf("filling the outbox: %w", err)

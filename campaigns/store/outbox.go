@@ -24,7 +24,7 @@ func (tx *Tx) ClaimLane(ctx context.Context, channel string, owner campaigns.ID,
 			SELECT lane FROM lanes l WHERE channel_id = $1 AND lease_until <= $4 AND EXISTS (
 				SELECT 1 FROM runs r CROSS JOIN LATERAL (SELECT 1 FROM outbox o WHERE o.channel_id = $1 AND o.lane = l.lane AND o.run_id = r.id
 					AND o.due_at <= $4 AND o.sending_at IS NULL LIMIT 1) due
-				WHERE r.status IN ('queueing', 'sending') AND NOT r.paused)
+				WHERE r.status IN ('queueing', 'sending') AND NOT r.paused AND r.held IS NULL)
 			ORDER BY claimed_at, lane LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING lane`, channel, owner, until, tx.Now).Scan(&lane)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return -1, nil
@@ -59,7 +59,7 @@ func (tx *Tx) ClaimMessages(ctx context.Context, channel string, lane int16, own
 			SELECT o.message_id, row_number() OVER (ORDER BY o.due_at, o.message_id) AS rank FROM outbox o
 			WHERE o.channel_id = $1 AND o.lane = $2 AND o.run_id = r.id AND o.due_at <= $3 AND o.sending_at IS NULL
 			ORDER BY o.due_at, o.message_id LIMIT $4) due
-		WHERE r.status IN ('queueing', 'sending') AND NOT r.paused ORDER BY due.rank LIMIT $4`, pgx.RowTo[campaigns.ID], channel, lane, tx.Now, limit)
+		WHERE r.status IN ('queueing', 'sending') AND NOT r.paused AND r.held IS NULL ORDER BY due.rank LIMIT $4`, pgx.RowTo[campaigns.ID], channel, lane, tx.Now, limit)
 	if err != nil || len(ids) == 0 {
 		return nil, err
 	}

@@ -11,12 +11,12 @@ import (
 )
 
 const runColumns = `SELECT id, campaign_id, version, occurrence, status, paused, coalesce(reason, ''), coalesce(executor, ''), coalesce(select_ms, 0),
-	scanned, customers, started_at, selected_at, queued_at, finished_at FROM runs`
+	scanned, customers, started_at, selected_at, queued_at, finished_at, kind, priority, resend_of, coalesce(held, ''), open_until, eligible FROM runs`
 
 func scanRun(row pgx.CollectableRow) (campaigns.Run, error) {
 	var r campaigns.Run
 	err := row.Scan(&r.ID, &r.CampaignID, &r.Version, &r.Occurrence, &r.Status, &r.Paused, &r.Reason, &r.Executor, &r.SelectMS,
-		&r.Scanned, &r.Customers, &r.StartedAt, &r.SelectedAt, &r.QueuedAt, &r.FinishedAt)
+		&r.Scanned, &r.Customers, &r.StartedAt, &r.SelectedAt, &r.QueuedAt, &r.FinishedAt, &r.Kind, &r.Priority, &r.ResendOf, &r.Held, &r.OpenUntil, &r.Eligible)
 	return r, err
 }
 
@@ -43,14 +43,14 @@ func (tx *Tx) Runs(ctx context.Context, campaign campaigns.ID, before time.Time,
 
 // OpenRuns lists runs that have something to do, without counts.
 func (tx *Tx) OpenRuns(ctx context.Context, status campaigns.RunStatus) ([]campaigns.Run, error) {
-	return many(ctx, tx, "open runs", runColumns+` WHERE status = $1 AND NOT paused ORDER BY occurrence, id`, scanRun, status)
+	return many(ctx, tx, "open runs", runColumns+` WHERE status = $1 AND NOT paused AND held IS NULL ORDER BY occurrence, id`, scanRun, status)
 }
 
 // CreateRun makes a run unless its occurrence exists: the insert that only one node can win.
 func (tx *Tx) CreateRun(ctx context.Context, r *campaigns.Run) (bool, error) {
-	n, err := tx.exec(ctx, "creating a run", `INSERT INTO runs (id, campaign_id, version, occurrence, status, reason, created_at, finished_at)
-		VALUES ($1, $2, $3, $4, $5, NULLIF($6, ''), $7, $8) ON CONFLICT ON CONSTRAINT runs_occurrence DO NOTHING`,
-		r.ID, r.CampaignID, r.Version, r.Occurrence, r.Status, r.Reason, tx.Now, r.FinishedAt)
+	n, err := tx.exec(ctx, "creating a run", `INSERT INTO runs (id, campaign_id, version, occurrence, status, reason, created_at, finished_at, kind, priority, resend_of, open_until)
+		VALUES ($1, $2, $3, $4, $5, NULLIF($6, ''), $7, $8, coalesce(NULLIF($9, ''), 'tick'), $10, $11, $12) ON CONFLICT ON CONSTRAINT runs_occurrence DO NOTHING`,
+		r.ID, r.CampaignID, r.Version, r.Occurrence, r.Status, r.Reason, tx.Now, r.FinishedAt, r.Kind, r.Priority, r.ResendOf, r.OpenUntil)
 	return n == 1, err
 }
 
@@ -58,7 +58,7 @@ func (tx *Tx) CreateRun(ctx context.Context, r *campaigns.Run) (bool, error) {
 // lease makes a dead node's work free again.
 func (tx *Tx) ClaimRun(ctx context.Context, id campaigns.ID, from, to campaigns.RunStatus, owner campaigns.ID, until time.Time) (bool, error) {
 	n, err := tx.exec(ctx, "claiming a run", `UPDATE runs SET status = $3, owner = $4, lease_until = $5, started_at = coalesce(started_at, $6)
-		WHERE id = $1 AND status IN ($2, $3) AND NOT paused AND (owner IS NULL OR owner = $4 OR lease_until < $6)`,
+		WHERE id = $1 AND status IN ($2, $3) AND NOT paused AND held IS NULL AND (owner IS NULL OR owner = $4 OR lease_until < $6)`,
 		id, from, to, owner, until, tx.Now)
 	return n == 1, err
 }
@@ -66,9 +66,9 @@ func (tx *Tx) ClaimRun(ctx context.Context, id campaigns.ID, from, to campaigns.
 // SaveRun writes what a run's owner found; it fails when the lease went to another node or the run was stopped.
 func (tx *Tx) SaveRun(ctx context.Context, r *campaigns.Run, expect campaigns.RunStatus, owner campaigns.ID, until time.Time) error {
 	n, err := tx.exec(ctx, "saving a run", `UPDATE runs SET status = $4, reason = NULLIF($5, ''), executor = NULLIF($6, ''), select_ms = $7, scanned = $8,
-		customers = $9, selected_at = $10, queued_at = $11, finished_at = $12, lease_until = $13
+		customers = $9, selected_at = $10, queued_at = $11, finished_at = $12, lease_until = $13, held = NULLIF($14, ''), eligible = $15
 		WHERE id = $1 AND owner = $2 AND status = $3`, r.ID, owner, expect, r.Status, r.Reason, r.Executor, r.SelectMS, r.Scanned, r.Customers,
-		r.SelectedAt, r.QueuedAt, r.FinishedAt, until)
+		r.SelectedAt, r.QueuedAt, r.FinishedAt, until, r.Held, r.Eligible)
 	if err == nil && n == 0 {
 		return campaigns.Conflict("the run is no longer this node's")
 	}
@@ -87,7 +87,7 @@ func (tx *Tx) KeepRun(ctx context.Context, id campaigns.ID, status campaigns.Run
 // FinishRuns ends runs whose messages have all ended: nothing is queued or sending.
 func (tx *Tx) FinishRuns(ctx context.Context) ([]campaigns.ID, error) {
 	return many(ctx, tx, "runs that end", `UPDATE runs SET status = 'done', finished_at = $1 WHERE status = 'sending'
-		AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.run_id = runs.id) RETURNING campaign_id`, pgx.RowTo[campaigns.ID], tx.Now)
+		AND (open_until IS NULL OR open_until <= $1) AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.run_id = runs.id) RETURNING campaign_id`, pgx.RowTo[campaigns.ID], tx.Now)
 }
 
 // PauseRuns stops or lets go on the sending of all open runs of a campaign.

@@ -1,0 +1,125 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"beckon/campaigns"
+	"beckon/campaigns/store"
+	"beckon/templates"
+)
+
+// A variant is one of a plan's: the ways in which its message can reach somebody, tried in order, and what it offers.
+type variant struct {
+	campaigns.Variant
+	ways  []way
+	offer *campaigns.Offer
+}
+
+// A way is a channel, the words for it and the kind of address that it needs.
+type way struct {
+	campaigns.Way
+	kind     string // campaigns.Email or campaigns.SMS
+	revision int
+	template *templates.Template
+}
+
+// planVariants makes the campaign's variants ready; what is wrong with them goes to checks.
+func (e *Engine) planVariants(ctx context.Context, tx *store.Tx, p *plan, theirs definitions, checks *campaigns.Checks) error {
+	for i, v := range p.campaign.Variants {
+		field := fmt.Sprintf("variants[%d].", i)
+		ready, err := e.variant(ctx, tx, &p.campaign, v)
+		if err != nil {
+			if campaigns.CodeOf(err) == "" {
+				return err
+			}
+			checks.Under(field, err)
+			continue
+		}
+		for j := range ready.ways {
+			if err := theirs.compute(ready.ways[j].template, p.computed); err != nil {
+				checks.Under(field+wayField(j), err)
+			}
+			p.kinds = append(p.kinds, ready.ways[j].kind)
+		}
+		p.variants = append(p.variants, ready)
+	}
+	slices.Sort(p.kinds)
+	p.kinds = slices.Compact(p.kinds)
+	return nil
+}
+
+// wayField is the field of a variant that holds its i-th way.
+func wayField(i int) string {
+	if i == 0 {
+		return ""
+	}
+	return fmt.Sprintf("fallback[%d].", i-1)
+}
+
+func (e *Engine) variant(ctx context.Context, tx *store.Tx, c *campaigns.Campaign, v campaigns.Variant) (variant, error) {
+	ready := variant{Variant: v}
+	var checks campaigns.Checks
+	for i, w := range v.Ways() {
+		opened, err := e.way(ctx, tx, c, w)
+		if err != nil && campaigns.CodeOf(err) == "" {
+			return ready, err
+		}
+		checks.Under(wayField(i), err)
+		ready.ways = append(ready.ways, opened)
+	}
+	if err := checks.Err(); err != nil {
+		return ready, err
+	}
+	id := c.OfferOf(&v)
+	if id == nil {
+		for _, w := range ready.ways {
+			if slices.Contains(w.template.Variables(), "code") {
+				return ready, campaigns.Invalid("offer_id", "is missing: the template prints a code")
+			}
+		}
+		return ready, nil
+	}
+	offer, err := tx.Offer(ctx, *id)
+	if revision, frozen := c.Frozen.Offers[id.String()]; frozen && err == nil {
+		offer, err = tx.OfferRevision(ctx, *id, revision)
+	}
+	if campaigns.CodeOf(err) == campaigns.CodeNotFound {
+		return ready, campaigns.Invalid("offer_id", "there is no offer %q", id)
+	}
+	ready.offer = &offer
+	return ready, err
+}
+
+// way opens a channel and its words; a campaign that is frozen uses the revision that it was launched with.
+func (e *Engine) way(ctx context.Context, tx *store.Tx, c *campaigns.Campaign, w campaigns.Way) (way, error) {
+	ready := way{Way: w}
+	revision, frozen := c.Frozen.Templates[w.TemplateID.String()]
+	if !frozen {
+		t, err := tx.Template(ctx, w.TemplateID)
+		if campaigns.CodeOf(err) == campaigns.CodeNotFound {
+			return ready, campaigns.Invalid("template_id", "there is no template %q", w.TemplateID)
+		}
+		if err != nil {
+			return ready, err
+		}
+		revision = t.Revision
+	}
+	parsed, definition, err := e.words.template(ctx, tx, w.TemplateID, revision)
+	if campaigns.CodeOf(err) == campaigns.CodeInvalid {
+		return ready, campaigns.Invalid("template_id", "the template does not work: %v", err)
+	}
+	if err != nil {
+		return ready, err
+	}
+	ready.kind, ready.revision, ready.template = definition.Channel, revision, parsed
+	ch, err := tx.Channel(ctx, w.ChannelID)
+	if campaigns.CodeOf(err) == campaigns.CodeNotFound {
+		return ready, campaigns.Invalid("channel_id", "there is no channel %q", w.ChannelID)
+	}
+	if err == nil && !ch.Carries(ready.kind) {
+		return ready, campaigns.Invalid("channel_id", "the channel %s (%s) does not carry %s", ch.ID, ch.Kind, ready.kind)
+	}
+	return ready, err
+}
