@@ -3,6 +3,8 @@ package api
 import (
 	"context"
 
+	"github.com/danielgtaylor/huma/v2"
+
 	"beckon/campaigns"
 	"beckon/campaigns/store"
 	"beckon/engine"
@@ -30,6 +32,16 @@ type workspaceEdit struct {
 		Guards        *campaigns.Guards              `json:"guards,omitempty" doc:"those that are left out stay"`
 		Blackouts     *[]campaigns.Blackout          `json:"blackouts,omitempty"`
 	}
+}
+
+// workspaceBody is the schema of the settings.
+type workspaceBody campaigns.Workspace
+
+// TransformSchema lets the quiet hours be null.
+func (workspaceBody) TransformSchema(r huma.Registry, s *huma.Schema) *huma.Schema {
+	s.Properties["quiet_hours"] = nullable[campaigns.QuietHours](r)
+	s.Properties["quiet_hours"].Description = "null for none"
+	return s
 }
 
 func (s *Server) workspace(ctx context.Context, _ *nothing) (*one[campaigns.Workspace], error) {
