@@ -183,8 +183,12 @@ func TestEachBadSettingIsNamedByItsField(t *testing.T) {
 		{"global_holdout", func(w *campaigns.Workspace) { w.GlobalHoldout = math.NaN() }},
 		{"late.policy", func(w *campaigns.Workspace) { w.Late.Policy = "" }},
 		{"guards.complaints", func(w *campaigns.Workspace) { w.Guards.Complaints = ptr(-1.0) }},
-		{"blackouts[0].to", func(w *campaigns.Workspace) { w.Blackouts = []campaigns.Blackout{{From: "2026-02-10", To: "2026-02-09"}} }},
-		{"blackouts[0].from", func(w *campaigns.Workspace) { w.Blackouts = []campaigns.Blackout{{From: "2026-02-30", To: "2026-03-09"}} }},
+		{"blackouts[0].to", func(w *campaigns.Workspace) {
+			w.Blackouts = []campaigns.Blackout{{From: "2026-02-10", To: "2026-02-09"}}
+		}},
+		{"blackouts[0].from", func(w *campaigns.Workspace) {
+			w.Blackouts = []campaigns.Blackout{{From: "2026-02-30", To: "2026-03-09"}}
+		}},
 	} {
 		w := campaigns.FreshWorkspace()
 		if err := w.Check(); err != nil {

@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
@@ -421,6 +422,85 @@ func TestACopyIsADraftAndADraftCanBeDeleted(t *testing.T) {
 	w.view(func(tx *store.Tx) error {
 		if _, err := tx.Campaign(w.ctx, copied.ID); campaigns.CodeOf(err) != campaigns.CodeNotFound {
 			t.Errorf("it is still there: %v", err)
+		}
+		return nil
+	})
+}
+
+func TestTwoEditsAtTheSameTimeAreBothMade(t *testing.T) {
+	w := newWorld(t, "2026-11-09T09:30:00+08:00")
+	made := w.campaign(daily)
+	edit := func() error {
+		_, err := w.engine.EditCampaign(w.ctx, "test", made.ID, 0, made.Definition)
+		return err
+	}
+	move := func(move campaigns.Move) func() error {
+		return func() error { _, err := w.engine.MoveCampaign(w.ctx, "test", made.ID, 0, move); return err }
+	}
+	for range 5 {
+		for i, err := range together(edit, edit, move(campaigns.Pause), edit) {
+			if err != nil {
+				t.Errorf("change %d: %v", i, err)
+			}
+		}
+		w.move(made.ID, campaigns.Resume)
+	}
+	if c := w.newest(made.ID); c.Version != 16 {
+		t.Errorf("version %d", c.Version)
+	}
+}
+
+// TestWhateverIsEditedNobodyEntersTwiceInOneStretch walks at random through days, edits of the entry limit, launches and
+// pauses: under the version that sent a message, the customer had no other message in the same stretch.
+func TestWhateverIsEditedNobodyEntersTwiceInOneStretch(t *testing.T) {
+	for seed := range uint64(3) {
+		random := rand.New(rand.NewPCG(seed, 9))
+		w := newWorld(t, "2026-11-09T09:30:00+08:00")
+		w.customers(5, nil)
+		limits := []*campaigns.Entry{{OncePer: "day"}, {OncePer: "week"}, {OncePer: "month"}, {OncePer: "year"}}
+		made := w.campaign(func(d *campaigns.Definition) { daily(d); d.Entry = limits[0] })
+		for range 20 {
+			switch random.IntN(4) {
+			case 0:
+				w.edit(made.ID, func(d *campaigns.Definition) { d.Entry = limits[random.IntN(len(limits))] })
+				if random.IntN(3) > 0 {
+					w.move(made.ID, campaigns.Launch)
+				}
+			case 1:
+				w.move(made.ID, campaigns.Pause)
+				w.move(made.ID, campaigns.Resume)
+			default:
+				w.clock.Advance(time.Duration(1+random.IntN(3)) * 24 * time.Hour)
+				w.settle()
+			}
+		}
+		w.checkStretches(made.ID)
+	}
+}
+
+func (w *world) checkStretches(id campaigns.ID) {
+	w.Helper()
+	sent := map[string][]campaigns.Message{}
+	for _, m := range w.messages(store.MessageFilter{Campaign: id}) {
+		sent[m.CustomerID] = append(sent[m.CustomerID], m)
+	}
+	if len(sent) == 0 {
+		w.Error("nobody was sent anything")
+	}
+	w.view(func(tx *store.Tx) error {
+		for customer, messages := range sent {
+			for _, m := range messages {
+				c, err := tx.CampaignVersion(w.ctx, id, m.Version)
+				if err != nil {
+					return err
+				}
+				stretch, _ := c.EntryKey(m.QueuedAt)
+				for _, other := range messages {
+					if key, _ := c.EntryKey(other.QueuedAt); other.QueuedAt.Before(m.QueuedAt) && key == stretch {
+						w.Errorf("%s got messages at %v and %v, both in %s", customer, other.QueuedAt, m.QueuedAt, stretch)
+					}
+				}
+			}
 		}
 		return nil
 	})

@@ -49,7 +49,17 @@ func (tx *Tx) CampaignInEffect(ctx context.Context, id campaigns.ID) (campaigns.
 
 // LockCampaign reads the newest version for update.
 func (tx *Tx) LockCampaign(ctx context.Context, id campaigns.ID) (campaigns.Campaign, error) {
-	return one(ctx, tx, "campaign", id.String(), campaignColumns+` AND v.version = c.version WHERE c.id = $1 FOR UPDATE OF c`, scanCampaign, id)
+	if err := tx.lockCampaign(ctx, id); err != nil {
+		return campaigns.Campaign{}, err
+	}
+	return tx.Campaign(ctx, id)
+}
+
+// lockCampaign waits for whoever is changing a campaign. It is a statement of its own: one that joined the versions would,
+// having waited for an edit, look for the version there was before it and find none.
+func (tx *Tx) lockCampaign(ctx context.Context, id campaigns.ID) error {
+	_, err := tx.exec(ctx, "locking a campaign", `SELECT 1 FROM campaigns WHERE id = $1 FOR UPDATE`, id)
+	return err
 }
 
 // CampaignVersion reads what a campaign said in a version, with its present status: what a run works from. Version is that one.
@@ -59,7 +69,10 @@ func (tx *Tx) CampaignVersion(ctx context.Context, id campaigns.ID, version int)
 
 // LockLive reads the launched version for update: what a tick works from.
 func (tx *Tx) LockLive(ctx context.Context, id campaigns.ID) (campaigns.Campaign, error) {
-	return one(ctx, tx, "campaign", id.String(), campaignColumns+` AND v.version = c.live_version WHERE c.id = $1 FOR UPDATE OF c`, scanCampaign, id)
+	if err := tx.lockCampaign(ctx, id); err != nil {
+		return campaigns.Campaign{}, err
+	}
+	return one(ctx, tx, "campaign", id.String(), campaignColumns+` AND v.version = c.live_version WHERE c.id = $1`, scanCampaign, id)
 }
 
 // DueCampaigns lists those whose next run's time has come.
