@@ -19,6 +19,7 @@ type attributeEdit struct {
 		Type      string     `json:"type,omitempty" enum:"text,int,number,money,bool,date,time,text_list" doc:"of a value that each customer has; it follows from computed"`
 		Computed  string     `json:"computed,omitempty" maxLength:"10000" doc:"instead of a value of their own: an expression over a customer, such as 0.5 * purchase_count"`
 		CreatedAt *time.Time `json:"created_at,omitempty" readOnly:"true"`
+		UsedBy    any        `json:"used_by,omitempty" readOnly:"true"`
 	}
 }
 
@@ -48,14 +49,20 @@ func (s *Server) attribute(ctx context.Context, in *byName) (*some[campaigns.Att
 
 // putAttribute registers an attribute. The same type again is no change; another type would rewrite a column under rules
 // that use it, and is refused. The expression of a computed one may change.
-func (s *Server) putAttribute(ctx context.Context, in *attributeEdit) (*some[campaigns.Attribute], error) {
+func (s *Server) putAttribute(ctx context.Context, in *attributeEdit) (*some[editedAttribute], error) {
 	a := campaigns.Attribute{Name: in.Name, Type: in.Body.Type, Computed: in.Body.Computed}
 	if a.Computed != "" {
-		defined, err := s.engine.DefineAttribute(ctx, actor(ctx), a, takenNames())
-		return &some[campaigns.Attribute]{defined}, err
+		defined, uses, err := s.engine.SpreadAttribute(ctx, person(ctx), a, takenNames())
+		return &some[editedAttribute]{editedAttribute{defined, usedBy(uses)}}, err
 	}
 	registered, err := s.engine.RegisterAttribute(ctx, actor(ctx), a, takenNames())
-	return &some[campaigns.Attribute]{registered}, err
+	return &some[editedAttribute]{editedAttribute{registered, usedBy(nil)}}, err
+}
+
+// editedAttribute is an attribute after an edit.
+type editedAttribute struct {
+	campaigns.Attribute
+	Used
 }
 
 // renameAttribute keeps every customer's value.

@@ -143,6 +143,15 @@ func actor(ctx context.Context) string {
 	return "nobody"
 }
 
+// person is the actor with the id of the key that was used: two keys may have one name.
+func person(ctx context.Context) campaigns.Actor {
+	by := campaigns.Actor{Name: actor(ctx)}
+	if c, ok := ctx.Value(callKey{}).(*call); ok && c.key.ID != (campaigns.ID{}) {
+		by.ID = c.key.ID.String()
+	}
+	return by
+}
+
 // requestID is the request's name in answers and in the log.
 func requestID(ctx context.Context) string {
 	if c, ok := ctx.Value(callKey{}).(*call); ok {

@@ -16,6 +16,9 @@ type badInput struct {
 func badInputs() []badInput {
 	line := `"lines":[{"sku":"a","qty":1,"amount":"1"}]`
 	huge := strings.Repeat("x", 1<<20)
+	campaign := func(rest string) string {
+		return `{"name":"x","kind":"once","rule":"true","variants":[{"name":"A","weight":1,"channel_id":"catcher","template_id":"019aa5c0-7b1e-7c3a-9d52-0c8f1f7f3a11"}],` + rest + `}`
+	}
 	return []badInput{
 		{"a body over the limit", "PUT", "/v1/customers/u", `{"name":"` + huge + `"}`, 413, "body"},
 		{"broken JSON", "PUT", "/v1/customers/u", `{"name":`, 400, "body"},
@@ -54,6 +57,31 @@ func badInputs() []badInput {
 		{"a window beyond all", "POST", "/v1/campaigns", `{"name":"x","kind":"once","goal":{"window":"99999999999d"}}`, 422, "goal.window"},
 		{"an id that is none", "POST", "/v1/campaigns", `{"name":"x","kind":"once","offer_id":"7"}`, 422, "offer_id"},
 		{"a limit beyond all", "POST", "/v1/offers", `{"name":"x","effect":{"kind":"percent_off","value":"10"},"limits":{"total":1e30}}`, 422, "limits.total"},
+		{"a holdout by itself", "POST", "/v1/campaigns", campaign(`"holdout":"auto"`), 422, "holdout"},
+		{"a holdout in words", "POST", "/v1/campaigns", campaign(`"holdout":"some"`), 422, "holdout"},
+		{"a holdout that is no number", "POST", "/v1/campaigns", campaign(`"holdout":"NaN"`), 422, "holdout"},
+		{"a holdout of everybody", "POST", "/v1/campaigns", campaign(`"holdout":1`), 422, "holdout"},
+		{"a holdout of a list", "POST", "/v1/campaigns", campaign(`"holdout":[0.1]`), 422, "holdout"},
+		{"a liability", "POST", "/v1/campaigns", campaign(`"holdout":0.1,"budget":{"liability":"5"}`), 422, "budget.liability"},
+		{"no messages", "POST", "/v1/campaigns", campaign(`"holdout":0.1,"budget":{"messages":0}`), 422, "budget.messages"},
+		{"a schedule of once", "POST", "/v1/campaigns", campaign(`"holdout":0.1,"schedule":{"cron":"0 9 * * *","zone":"UTC"}`), 422, "schedule"},
+		{"a sample of all and more", "POST", "/v1/campaigns", campaign(`"holdout":0.1,"audience":{"sample":1.01}`), 422, "audience.sample"},
+		{"a clock that is none", "POST", "/v1/campaigns", campaign(`"holdout":0.1,"quiet_hours":{"from":"9 pm","to":"09:00"}`), 422, "quiet_hours.from"},
+		{"a window without a unit", "POST", "/v1/campaigns", campaign(`"holdout":0.1,"caps":[{"channel":"sms","max":1,"window":"24"}]`), 422, "caps[0].window"},
+		{"a policy that is none", "POST", "/v1/campaigns", campaign(`"holdout":0.1,"late":{"policy":"never","grace":"2h"}`), 422, "late.policy"},
+		{"a fallback without a channel", "POST", "/v1/campaigns", `{"name":"x","kind":"once","rule":"true","holdout":0.1,"variants":[{"name":"A","weight":1,"channel_id":"catcher","template_id":"019aa5c0-7b1e-7c3a-9d52-0c8f1f7f3a11","fallback":[{"channel_id":"","template_id":"019aa5c0-7b1e-7c3a-9d52-0c8f1f7f3a12"}]}]}`, 422, "variants[0].fallback[0].channel_id"},
+		{"a time that is over long ago", "POST", "/v1/campaigns", campaign(`"holdout":0.1,"until":"2020-01-01T00:00:00Z"`), 422, "until"},
+		{"a version that is none", "GET", "/v1/campaigns/019aa5c0-7b1e-7c3a-9d52-0c8f1f7f3a11/versions/x", ``, 422, "version"},
+		{"a version of nothing", "GET", "/v1/campaigns/019aa5c0-7b1e-7c3a-9d52-0c8f1f7f3a11/versions", ``, 404, ""},
+		{"a rejection without a word", "POST", "/v1/campaigns/019aa5c0-7b1e-7c3a-9d52-0c8f1f7f3a11/reject", `{"reason":""}`, 422, "reason"},
+		{"a cap of nothing", "PATCH", "/v1/workspace", `{"caps":[{"channel":"sms","max":0,"window":"1d"}]}`, 422, "caps[0].max"},
+		{"quiet hours without an end", "PATCH", "/v1/workspace", `{"quiet_hours":{"from":"21:00","to":"25:00"}}`, 422, "quiet_hours.to"},
+		{"a holdout of all campaigns", "PATCH", "/v1/workspace", `{"global_holdout":0.5}`, 422, "global_holdout"},
+		{"an excluded rule that does not compile", "PATCH", "/v1/workspace", `{"excluded":"citi == 1"}`, 422, "excluded"},
+		{"a blackout that ends before it begins", "PATCH", "/v1/workspace", `{"blackouts":[{"from":"2026-02-10","to":"2026-02-09"}]}`, 422, "blackouts[0].to"},
+		{"a blackout on no day", "PATCH", "/v1/workspace", `{"blackouts":[{"from":"2026-02-30","to":"2026-03-01"}]}`, 422, "blackouts[0].from"},
+		{"a guard above all", "PATCH", "/v1/workspace", `{"guards":{"bounces":2}}`, 422, "guards.bounces"},
+		{"a setting that is none", "PATCH", "/v1/workspace", `{"quiet":true}`, 422, "quiet"},
 		{"a percentage that is none", "POST", "/v1/offers", `{"name":"x","effect":{"kind":"percent_off","value":"ten"}}`, 422, "effect.value"},
 		{"an inexact percentage", "POST", "/v1/offers", `{"name":"x","effect":{"kind":"percent_off","value":1e1}}`, 422, "effect.value"},
 		{"an offer of nothing", "POST", "/v1/offers", `{"name":"x","effect":{"kind":"percent_off","value":0}}`, 422, "effect.value"},

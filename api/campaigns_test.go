@@ -37,11 +37,11 @@ func TestACampaignIsWrittenLaunchedSentAndReported(t *testing.T) {
 	sv.put(path, read.Text, "If-Match", `"nonsense"`).want(412)
 	sv.post(path+"/launch", nil, "If-Match", edited.Header.Get("ETag")).want(200).is("scheduled", "status")
 	sv.post(path+"/launch", nil).want(409)
-	sv.put(path, read.Text).want(409)
 	if err := sv.engine.Settle(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	sv.get(path).want(200).is("completed", "status")
+	sv.put(path, read.Text).want(409)
 	run := sv.get(path+"/runs").want(200).is("done", "items", 0, "status").is(40, "items", 0, "audience")
 	runID := run.text("items", 0, "id")
 	sv.get("/v1/runs").want(200).is(runID, "items", 0, "id")
@@ -149,7 +149,7 @@ func TestTheLastUseIsHadOnce(t *testing.T) {
 	sv := serve(t)
 	templateID, offerID := sv.shop(50, object{"total": 1})
 	body := draft(templateID, offerID)
-	body["holdout"] = 0
+	body["holdout"], body["guards"] = 0, object{"codes": false}
 	id := sv.post("/v1/campaigns", body).want(201).text("id")
 	sv.post("/v1/campaigns/"+id+"/launch", nil).want(200)
 	if err := sv.engine.Settle(t.Context()); err != nil {

@@ -8,6 +8,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"beckon/campaigns"
+	"beckon/engine"
 )
 
 // Match is the condition of an edit: it is made only if nobody changed the thing since.
@@ -57,6 +58,7 @@ type Seen struct {
 	CreatedAt  *time.Time `json:"created_at,omitempty" readOnly:"true"`
 	ChangedAt  *time.Time `json:"changed_at,omitempty" readOnly:"true"`
 	LaunchedAt *time.Time `json:"launched_at,omitempty" readOnly:"true"`
+	UsedBy     any        `json:"used_by,omitempty" readOnly:"true"`
 }
 
 // optional is a field that may be absent, null or a value: an edit that merges treats the three differently.
@@ -81,4 +83,17 @@ func (o optional[T]) put(to **T, merge bool) {
 	if o.Given || !merge {
 		*to = o.Value
 	}
+}
+
+// Used is what the answer to an edit says besides: the campaigns that use what was edited. What was approved or runs keeps
+// its own; those that were launched have a new draft.
+type Used struct {
+	UsedBy []engine.CampaignUse `json:"used_by" nullable:"false" doc:"campaigns that are not over and use it: those that were launched keep what they had and have a new version, a draft, with what is new"`
+}
+
+func usedBy(uses []engine.CampaignUse) Used {
+	if uses == nil {
+		uses = []engine.CampaignUse{}
+	}
+	return Used{uses}
 }

@@ -6,6 +6,7 @@ import (
 
 	"beckon/campaigns"
 	"beckon/campaigns/store"
+	"beckon/engine"
 	"beckon/engine/offers"
 )
 
@@ -68,16 +69,23 @@ func checkOffer(ctx context.Context, tx *store.Tx, o *campaigns.Offer) error {
 	return o.Check(w.Digits())
 }
 
+// editedOffer is an offer after an edit.
+type editedOffer struct {
+	campaigns.Offer
+	Used
+}
+
 func (s *Server) putOffer(ctx context.Context, in *struct {
 	ID string `path:"id"`
 	Match
 	Body offerEdit
-}) (*one[campaigns.Offer], error) {
+}) (*one[editedOffer], error) {
 	id, err := campaigns.ParseID("offer", in.ID)
 	if err != nil {
 		return nil, err
 	}
 	var o campaigns.Offer
+	var uses []engine.CampaignUse
 	err = s.store.Update(ctx, func(tx *store.Tx) (err error) {
 		if o, err = tx.LockOffer(ctx, id); err != nil {
 			return err
@@ -96,9 +104,12 @@ func (s *Server) putOffer(ctx context.Context, in *struct {
 		if err := tx.SaveOffer(ctx, &o); err != nil {
 			return err
 		}
+		if uses, err = s.engine.Spread(ctx, tx, person(ctx), engine.Edited{Offer: id}); err != nil {
+			return err
+		}
 		return tx.Audit(ctx, actor(ctx), "edit", "offer", id.String(), before, o)
 	})
-	return &one[campaigns.Offer]{etag(o.Revision), o}, err
+	return &one[editedOffer]{etag(o.Revision), editedOffer{o, usedBy(uses)}}, err
 }
 
 // codeBody is what a till or a marketer sees of a code.

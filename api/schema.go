@@ -17,6 +17,7 @@ func registry() huma.Registry {
 	r.RegisterTypeAlias(reflect.TypeFor[campaigns.ID](), reflect.TypeFor[idText]())
 	r.RegisterTypeAlias(reflect.TypeFor[campaigns.Decimal](), reflect.TypeFor[money]())
 	r.RegisterTypeAlias(reflect.TypeFor[campaigns.Duration](), reflect.TypeFor[durationText]())
+	r.RegisterTypeAlias(reflect.TypeFor[campaigns.Workspace](), reflect.TypeFor[workspaceBody]())
 	r.RegisterTypeAlias(reflect.TypeFor[engine.LiftReport](), reflect.TypeFor[liftReport]())
 	return r
 }

@@ -49,13 +49,19 @@ func (s *Server) createSegment(ctx context.Context, in *struct{ Body segmentEdit
 	return segmentOf(made), err
 }
 
+// editedSegment is a segment after an edit.
+type editedSegment struct {
+	campaigns.Segment
+	Used
+}
+
 func (s *Server) putSegment(ctx context.Context, in *struct {
 	BySegment
 	Match
 	Body segmentEdit
-}) (*one[campaigns.Segment], error) {
-	changed, err := s.engine.EditSegment(ctx, actor(ctx), in.ID, in.version(), in.Body.SegmentDefinition)
-	return segmentOf(changed), err
+}) (*one[editedSegment], error) {
+	changed, uses, err := s.engine.SpreadSegment(ctx, person(ctx), in.ID, in.version(), in.Body.SegmentDefinition)
+	return &one[editedSegment]{etag(changed.Revision), editedSegment{changed, usedBy(uses)}}, err
 }
 
 func (s *Server) deleteSegment(ctx context.Context, in *struct {

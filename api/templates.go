@@ -81,16 +81,23 @@ func checkTemplate(ctx context.Context, tx *store.Tx, d *campaigns.TemplateDefin
 	return checks.Err()
 }
 
+// editedTemplate is a template after an edit.
+type editedTemplate struct {
+	campaigns.Template
+	Used
+}
+
 func (s *Server) putTemplate(ctx context.Context, in *struct {
 	ID string `path:"id"`
 	Match
 	Body templateEdit
-}) (*one[campaigns.Template], error) {
+}) (*one[editedTemplate], error) {
 	id, err := campaigns.ParseID("template", in.ID)
 	if err != nil {
 		return nil, err
 	}
 	var t campaigns.Template
+	var uses []engine.CampaignUse
 	err = s.store.Update(ctx, func(tx *store.Tx) (err error) {
 		if t, err = tx.LockTemplate(ctx, id); err != nil {
 			return err
@@ -106,9 +113,12 @@ func (s *Server) putTemplate(ctx context.Context, in *struct {
 		if err := tx.SaveTemplate(ctx, &t); err != nil {
 			return err
 		}
+		if uses, err = s.engine.Spread(ctx, tx, person(ctx), engine.Edited{Template: id}); err != nil {
+			return err
+		}
 		return tx.Audit(ctx, actor(ctx), "edit", "template", id.String(), before, t.TemplateDefinition)
 	})
-	return &one[campaigns.Template]{etag(t.Revision), t}, err
+	return &one[editedTemplate]{etag(t.Revision), editedTemplate{t, usedBy(uses)}}, err
 }
 
 func (s *Server) deleteTemplate(ctx context.Context, in *struct {

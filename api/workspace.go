@@ -3,8 +3,11 @@ package api
 import (
 	"context"
 
+	"github.com/danielgtaylor/huma/v2"
+
 	"beckon/campaigns"
 	"beckon/campaigns/store"
+	"beckon/engine"
 )
 
 type nothing struct{}
@@ -19,7 +22,26 @@ type workspaceEdit struct {
 		Country   *string   `json:"country,omitempty" doc:"ISO 3166, read for phone numbers without +"`
 		Languages *[]string `json:"languages,omitempty"`
 		PublicURL *string   `json:"public_url,omitempty" doc:"where customers reach this service: links in messages begin with it"`
+
+		Caps          *[]campaigns.Cap               `json:"caps,omitempty" doc:"of marketing messages to one customer; [] for none"`
+		QuietHours    optional[campaigns.QuietHours] `json:"quiet_hours,omitempty" doc:"null for none"`
+		GlobalHoldout *float64                       `json:"global_holdout,omitempty" doc:"share of customers who get no marketing for a quarter, 0 to 0.2"`
+		Excluded      *string                        `json:"excluded,omitempty" maxLength:"10000" doc:"a rule: those who match get nothing but transactional messages; empty for nobody"`
+		Approvals     *bool                          `json:"approvals,omitempty" doc:"whether a campaign is launched only after somebody other than its author approved it"`
+		Late          *campaigns.Late                `json:"late,omitempty"`
+		Guards        *campaigns.Guards              `json:"guards,omitempty" doc:"those that are left out stay"`
+		Blackouts     *[]campaigns.Blackout          `json:"blackouts,omitempty"`
 	}
+}
+
+// workspaceBody is the schema of the settings.
+type workspaceBody campaigns.Workspace
+
+// TransformSchema lets the quiet hours be null.
+func (workspaceBody) TransformSchema(r huma.Registry, s *huma.Schema) *huma.Schema {
+	s.Properties["quiet_hours"] = nullable[campaigns.QuietHours](r)
+	s.Properties["quiet_hours"].Description = "null for none"
+	return s
 }
 
 func (s *Server) workspace(ctx context.Context, _ *nothing) (*one[campaigns.Workspace], error) {
@@ -48,6 +70,9 @@ func (s *Server) editWorkspace(ctx context.Context, in *workspaceEdit) (*one[cam
 		if err := w.Check(); err != nil {
 			return err
 		}
+		if err := engine.CheckExcluded(ctx, tx, w.Excluded); err != nil {
+			return err
+		}
 		if err := tx.SaveWorkspace(ctx, w); err != nil {
 			return err
 		}
@@ -60,13 +85,28 @@ func (s *Server) editWorkspace(ctx context.Context, in *workspaceEdit) (*one[cam
 }
 
 func (in *workspaceEdit) apply(w *campaigns.Workspace) {
-	for _, f := range []struct{ from, to *string }{{in.Body.Name, &w.Name}, {in.Body.Currency, &w.Currency}, {in.Body.Zone, &w.Zone},
-		{in.Body.Country, &w.Country}, {in.Body.PublicURL, &w.PublicURL}} {
-		if f.from != nil {
-			*f.to = *f.from
-		}
+	b := &in.Body
+	replace(b.Name, &w.Name)
+	replace(b.Currency, &w.Currency)
+	replace(b.Zone, &w.Zone)
+	replace(b.Country, &w.Country)
+	replace(b.Languages, &w.Languages)
+	replace(b.PublicURL, &w.PublicURL)
+	replace(b.Caps, &w.Caps)
+	b.QuietHours.put(&w.QuietHours, true)
+	replace(b.GlobalHoldout, &w.GlobalHoldout)
+	replace(b.Excluded, &w.Excluded)
+	replace(b.Approvals, &w.Approvals)
+	replace(b.Late, &w.Late)
+	if b.Guards != nil {
+		w.Guards = b.Guards.Or(w.Guards)
 	}
-	if in.Body.Languages != nil {
-		w.Languages = *in.Body.Languages
+	replace(b.Blackouts, &w.Blackouts)
+}
+
+// replace puts what is given in the place of a setting.
+func replace[T any](given, setting *T) {
+	if given != nil {
+		*setting = *given
 	}
 }

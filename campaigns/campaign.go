@@ -24,6 +24,9 @@ type Campaign struct {
 	// still be a draft.
 	LiveVersion int `json:"live_version,omitempty"`
 
+	// Review is the newest version's.
+	Review Review `json:"review"`
+
 	Definition
 	Salt   string `json:"-"`
 	Frozen Frozen `json:"-"`
@@ -36,6 +39,7 @@ type Definition struct {
 	Rule     string     `json:"rule,omitempty" doc:"who: an expr rule over a customer"`
 	At       *time.Time `json:"at,omitempty" doc:"once: when; now, when launched, if it is left out"`
 	Schedule *Schedule  `json:"schedule,omitempty"`
+	Until    *time.Time `json:"until,omitempty" doc:"recurring and triggered: the last instant at which it runs or is entered; without end if left out"`
 	Trigger  *Trigger   `json:"trigger,omitempty" doc:"triggered: the event that starts it for one customer"`
 	Goal     Goal       `json:"goal,omitempty"`
 	Purpose  string     `json:"purpose,omitempty" enum:"marketing,service,transactional" doc:"marketing if left out; the others need no holdout"`
@@ -62,8 +66,15 @@ type Definition struct {
 	Arms      []Arm     `json:"arms,omitempty" doc:"imported campaigns: the arms of the assignments"`
 	Metrics   []Metric  `json:"metrics,omitempty"`
 	ValidFor  *Duration `json:"valid_for,omitempty" doc:"a message not sent within this time after it was due expires; 3d if left out"`
-	CreatedBy string    `json:"-"`
+	CreatedBy string    `json:"-"` // the name of who wrote this version
+	Author    string    `json:"-"` // the id of the key that wrote it; empty where none did
 }
+
+// What Reach may say.
+const (
+	ReachEvery = "every"
+	ReachAny   = "any"
+)
 
 // The kinds of campaign.
 const (
@@ -124,17 +135,6 @@ type Metric struct {
 	Kind string `json:"kind" enum:"rate,mean"`
 }
 
-// Frozen is what a version uses, pinned when the campaign is launched, so that editing a template, an offer or a
-// segment never changes what an approved campaign sends.
-type Frozen struct {
-	Templates map[string]int `json:"templates,omitempty"` // template id → revision
-	Offers    map[string]int `json:"offers,omitempty"`    // offer id → revision
-	Zone      string         `json:"zone,omitempty"`      // the workspace's, for campaigns without a schedule
-
-	Segments map[string]string `json:"segments,omitempty"` // name → rule, of all that the campaign's rules use
-	Computed map[string]string `json:"computed,omitempty"` // name → expression, likewise
-}
-
 // Defaults fills what was left out.
 func (d *Definition) Defaults() {
 	if d.Purpose == "" {
@@ -177,17 +177,46 @@ func (d *Definition) Check() error {
 
 func (d *Definition) checkSending(checks *Checks) {
 	checks.Require(strings.TrimSpace(d.Rule) != "", "rule", "is missing: write who should get it, or true for everybody")
-	checks.Require(d.Kind != Recurring || d.Schedule != nil, "schedule", "is missing: a recurring campaign needs a cron line and a zone")
-	checks.Require(d.Kind == Recurring || d.Schedule == nil, "schedule", "belongs to recurring campaigns; use at")
-	checks.Require(d.Kind == Once || d.At == nil, "at", "belongs to campaigns of kind once; use schedule")
 	checks.Require(len(d.Arms) == 0, "arms", "belongs to imported campaigns; use variants and holdout")
 	for i, m := range d.Metrics {
 		checks.Require(m.Name != "conversion" && m.Name != "revenue", fmt.Sprintf("metrics[%d].name", i), "%q is reported of every campaign already; choose another", m.Name)
 	}
-	if d.Schedule != nil {
+	d.checkStart(checks)
+	checks.Add(checkOf("goal.metric", d.Goal.Metric))
+	d.checkArms(checks)
+	if d.Entry != nil {
+		checks.Add(d.Entry.check())
+	}
+	checks.Require(slices.Contains([]string{"", ReachEvery, ReachAny}, d.Reach), "reach", "%q should be every or any", shorten(d.Reach))
+	d.checkTiming(checks)
+	d.checkLimits(checks)
+}
+
+// checkStart holds the kind against what says when: a time, a schedule or a trigger.
+func (d *Definition) checkStart(checks *Checks) {
+	checks.Require(d.Kind != Recurring || d.Schedule != nil, "schedule", "is missing: a recurring campaign needs a cron line and a zone")
+	checks.Require(d.Kind != Triggered || d.Trigger != nil, "trigger", `is missing: a triggered campaign names the event that starts it, such as {"event":"purchase"}`)
+	switch {
+	case d.Kind == Once:
+		checks.Require(d.Schedule == nil, "schedule", "belongs to recurring campaigns; use at")
+		checks.Require(d.Until == nil, "until", "belongs to recurring and triggered campaigns: one of kind once runs once")
+	case d.Kind == Triggered:
+		checks.Require(d.Schedule == nil, "schedule", "belongs to recurring campaigns: an event starts this one")
+		fallthrough
+	default:
+		checks.Require(d.At == nil, "at", "belongs to campaigns of kind once")
+	}
+	checks.Require(d.Kind == Triggered || d.Trigger == nil, "trigger", "belongs to triggered campaigns")
+	if d.Schedule != nil && d.Kind == Recurring {
 		checks.Add(d.Schedule.Check())
 	}
-	checks.Add(checkOf("goal.metric", d.Goal.Metric))
+	if d.Trigger != nil && d.Kind == Triggered {
+		checks.Under("trigger.", d.Trigger.Check())
+	}
+}
+
+// checkArms looks at the holdout and the variants.
+func (d *Definition) checkArms(checks *Checks) {
 	if d.Purpose == "marketing" {
 		checks.Require(d.Holdout != nil, "holdout", "is missing: name the share to hold out, such as 0.1; 0 measures nothing and must be said")
 	}
@@ -201,16 +230,21 @@ func (d *Definition) checkSending(checks *Checks) {
 		total += v.Weight
 	}
 	checks.Require(total > 0, "variants", "have no weight: at least one must be above 0")
+	checks.Require(!math.IsInf(total, 0), "variants", "have weights that are too large to add up")
 	checks.Require(unique(len(d.Variants), func(i int) string { return d.Variants[i].Name }), "variants", "has the same name twice")
-	if d.Entry != nil {
-		checks.Add(d.Entry.check())
-	}
-	checks.Require(d.ValidFor == nil || *d.ValidFor > 0, "valid_for", "should be above 0")
 }
 
 func (d *Definition) checkImported(checks *Checks) {
-	checks.Require(d.Rule == "" && d.Schedule == nil && d.At == nil && len(d.Variants) == 0 && d.Holdout == nil && d.Entry == nil,
-		"kind", "an imported campaign was sent elsewhere: it has arms and metrics, and no rule, schedule, variants, holdout or entry")
+	for _, f := range []struct {
+		given bool
+		field string
+	}{{d.Rule != "", "rule"}, {d.Schedule != nil, "schedule"}, {d.At != nil, "at"}, {d.Until != nil, "until"}, {d.Trigger != nil, "trigger"},
+		{len(d.Variants) > 0, "variants"}, {d.Holdout != nil, "holdout"}, {d.Entry != nil, "entry"}, {d.Audience != nil, "audience"}, {d.Reach != "", "reach"},
+		{d.NeverHoldOut != "", "never_hold_out"}, {d.Still != "", "still"}, {d.SendAt != nil, "send_at"}, {d.Pace != nil, "pace"}, {d.Caps != nil, "caps"},
+		{d.Capped != nil, "capped"}, {d.QuietHours != nil, "quiet_hours"}, {d.Priority != 0, "priority"}, {d.Budget != nil, "budget"}, {d.Late != nil, "late"},
+		{d.Guards != nil, "guards"}, {d.ValidFor != nil, "valid_for"}} {
+		checks.Require(!f.given, f.field, "is not for an imported campaign, which was sent elsewhere: it has arms and metrics alone")
+	}
 	checks.Require(len(d.Arms) >= 2 && len(d.Arms) <= 20, "arms", "should be two to twenty")
 	checks.Require(unique(len(d.Arms), func(i int) string { return d.Arms[i].Name }), "arms", "has the same name twice")
 	total := 0.0
@@ -230,10 +264,22 @@ func (v *Variant) check() error {
 	checks.Require(goodName(v.Name), "name", "should be 1 to 60 letters, digits, spaces, _ or -")
 	checks.Require(v.Name != Holdout, "name", "%q is the arm that is not sent to; choose another", Holdout)
 	checks.Require(v.Weight >= 0 && !math.IsInf(v.Weight, 0) && !math.IsNaN(v.Weight), "weight", "should be 0 or more")
-	checks.Require(v.ChannelID != "", "channel_id", "is missing: catcher keeps messages in the database")
-	checks.Require(v.TemplateID != ID{}, "template_id", "is missing")
+	checks.Require(len(v.Fallback) <= fallbacksMax, "fallback", "should be at most %d", fallbacksMax)
+	ways := v.Ways()
+	for i, w := range ways {
+		field := ""
+		if i > 0 {
+			field = fmt.Sprintf("fallback[%d].", i-1)
+			checks.Require(!slices.Contains(ways[:i], w), strings.TrimSuffix(field, "."), "is there twice: a way that did not reach somebody does not the second time")
+		}
+		checks.Require(w.ChannelID != "", field+"channel_id", "is missing: catcher keeps messages in the database")
+		checks.Require(w.TemplateID != ID{}, field+"template_id", "is missing")
+	}
 	return checks.Err()
 }
+
+// fallbacksMax is how many ways a variant may have besides its own.
+const fallbacksMax = 5
 
 func (e *Entry) check() error {
 	set := 0

@@ -3,15 +3,17 @@ package campaigns
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
 // Status is where a campaign is in its life.
 type Status string
 
-// draft → scheduled → active → (paused ⇄ active) → completed | cancelled → archived
+// draft → (in_review →) scheduled → active → (paused ⇄ active) → completed | cancelled → archived
 const (
 	Draft     Status = "draft"
+	InReview  Status = "in_review" // never launched, and its newest version was submitted
 	Scheduled Status = "scheduled" // launched, nothing has run yet
 	Active    Status = "active"
 	Paused    Status = "paused"
@@ -25,6 +27,8 @@ type Move string
 
 // The moves a person can ask for, and the two that the engine makes by itself.
 const (
+	Submit   Move = "submit"
+	SendBack Move = "reject"
 	Launch   Move = "launch"
 	Pause    Move = "pause"
 	Resume   Move = "resume"
@@ -37,10 +41,12 @@ const (
 // moves is the table of what is allowed: move → from → to.
 func moves() map[Move]map[Status]Status {
 	return map[Move]map[Status]Status{
-		Launch:   {Draft: Scheduled},
+		Submit:   {Draft: InReview},
+		SendBack: {InReview: Draft},
+		Launch:   {Draft: Scheduled, InReview: Scheduled},
 		Pause:    {Scheduled: Paused, Active: Paused},
 		Resume:   {Paused: Active},
-		Cancel:   {Draft: Cancelled, Scheduled: Cancelled, Active: Cancelled, Paused: Cancelled},
+		Cancel:   {Draft: Cancelled, InReview: Cancelled, Scheduled: Cancelled, Active: Cancelled, Paused: Cancelled},
 		Archive:  {Draft: Archived, Completed: Archived, Cancelled: Archived},
 		Start:    {Scheduled: Active, Active: Active},
 		Complete: {Active: Completed, Scheduled: Completed},
@@ -65,22 +71,24 @@ func (c *Campaign) Move(move Move) error {
 	return nil
 }
 
-// Launch schedules the first run as of now.
+// IsOver says whether nothing will be sent any more.
+func (c *Campaign) IsOver() bool {
+	return c.Status == Completed || c.Status == Cancelled || c.Status == Archived
+}
+
+// Launch puts the newest version in effect for the first time, as of now. A triggered campaign is active at once and has no
+// next run: events start it.
 func (c *Campaign) Launch(now time.Time) error {
 	if err := c.Move(Launch); err != nil {
 		return err
 	}
 	c.LaunchedAt, c.LiveVersion = &now, c.Version
 	switch {
+	case c.Kind == Triggered:
+		c.Status = Active
+		return c.stillOpen(now)
 	case c.Kind == Recurring:
-		next, err := c.Schedule.Next(now)
-		if err != nil {
-			return err
-		}
-		if next.IsZero() {
-			return Invalid("schedule.cron", "%q does not come again", c.Schedule.Cron)
-		}
-		c.NextRunAt = &next
+		return c.schedule(now)
 	case c.At != nil && c.At.Before(now.Add(-5*time.Minute)):
 		return Invalid("at", "%s is over: choose a later time, or leave it out to start now", c.At.Format(time.RFC3339))
 	case c.At != nil:
@@ -91,12 +99,108 @@ func (c *Campaign) Launch(now time.Time) error {
 	return nil
 }
 
-// MayEdit says whether a new version may be written now.
-func (c *Campaign) MayEdit() error {
-	if c.Status == Draft || (c.Kind == Imported && c.Status != Archived) {
+// Relaunch puts the newest version in effect in the place of the one before; the status stays. last is the last occurrence
+// that was made, nil for none: no occurrence is made twice, and one that is due already is still made.
+func (c *Campaign) Relaunch(now time.Time, last *time.Time) error {
+	c.LiveVersion = c.Version
+	switch {
+	case c.Kind == Triggered:
+		return c.stillOpen(now)
+	case c.NextRunAt != nil && !c.NextRunAt.After(now):
 		return nil
+	case c.Kind == Recurring && last != nil && last.After(now):
+		return c.schedule(*last)
+	case c.Kind == Recurring:
+		return c.schedule(now)
+	case last != nil && (c.At == nil || !c.At.After(*last)):
+		return Invalid("at", "the run of %s was made already, and nothing is sent twice: choose a later time, or copy the campaign", last.UTC().Format(time.RFC3339))
+	case c.At == nil:
+		c.NextRunAt = &now
+	case c.At.Before(now.Add(-5 * time.Minute)):
+		return Invalid("at", "%s is over: choose a later time", c.At.Format(time.RFC3339))
+	default:
+		c.NextRunAt = c.At
 	}
-	return Conflict("a campaign that is %s cannot be edited: what runs keeps its version; copy it into a new campaign", c.Status)
+	return nil
+}
+
+// schedule sets the next run to the first tick after an instant.
+func (c *Campaign) schedule(after time.Time) error {
+	next, err := c.NextTick(after)
+	if err != nil {
+		return err
+	}
+	if next == nil && c.Until != nil {
+		return Invalid("until", "%s is before the next time of the schedule: choose a later one", c.Until.Format(time.RFC3339))
+	}
+	if next == nil {
+		return Invalid("schedule.cron", "%q does not come again", c.Schedule.Cron)
+	}
+	c.NextRunAt = next
+	return nil
+}
+
+// NextTick is the first time of a recurring campaign's schedule after an instant; nil when there is none, or none until its
+// end. Other kinds have none.
+func (c *Campaign) NextTick(after time.Time) (*time.Time, error) {
+	if c.Kind != Recurring {
+		return nil, nil
+	}
+	next, err := c.Schedule.Next(after)
+	if err != nil || next.IsZero() || c.Until != nil && next.After(*c.Until) {
+		return nil, err
+	}
+	return &next, nil
+}
+
+func (c *Campaign) stillOpen(now time.Time) error {
+	if c.Until != nil && !c.Until.After(now) {
+		return Invalid("until", "%s is over: choose a later time, or leave it out", c.Until.Format(time.RFC3339))
+	}
+	return nil
+}
+
+// Edit makes the campaign's newest version one that says d, in its place or, once it is launched, beside what is in effect.
+// The store gives it its number. The review begins anew.
+func (c *Campaign) Edit(d Definition) error {
+	if c.IsOver() && (c.Kind != Imported || c.Status == Archived) {
+		return Conflict("a campaign that is %s cannot be edited: copy it into a new one", c.Status)
+	}
+	if d.Kind != c.Kind {
+		return Invalid("kind", "stays %q: create another campaign for another kind", c.Kind)
+	}
+	if c.Status == InReview {
+		c.Status = Draft
+	}
+	c.Definition, c.Frozen, c.Review = d, Frozen{}, Review{State: ReviewDraft}
+	return nil
+}
+
+// MayReplace says whether the newest version may take the place of the one in effect before: entries are kept under keys
+// that the limit makes, and where it is an expression, another one would let everybody in again.
+func (c *Campaign) MayReplace(live *Campaign) error {
+	var now, before string
+	if c.Entry != nil {
+		now = c.Entry.OnceFor
+	}
+	if live.Entry != nil {
+		before = live.Entry.OnceFor
+	}
+	if now != before {
+		return Invalid("entry.once_for", "cannot change once the campaign was launched: who entered under the old limit would get it again; copy the campaign into a new one")
+	}
+	return nil
+}
+
+// DrawsAnew says whether the arms have other shares than those of the version in effect before: a new period of assignment
+// begins with them.
+func (c *Campaign) DrawsAnew(live *Campaign) bool {
+	if c.HoldoutShare() != live.HoldoutShare() || len(c.Variants) != len(live.Variants) {
+		return true
+	}
+	return slices.ContainsFunc(c.Variants, func(v Variant) bool {
+		return !slices.ContainsFunc(live.Variants, func(was Variant) bool { return was.Name == v.Name && was.Weight == v.Weight })
+	})
 }
 
 // Zone is the clock that the campaign's periods and days are read from.
@@ -112,11 +216,20 @@ func (c *Campaign) Zone() *time.Location {
 }
 
 // Period names the stretch over which arms and windows hold: all of it for once, a quarter for recurring ones, a year
-// where a customer enters at most once a year. Each period draws arms with its own salt.
+// where a customer enters at most once a year, of triggered ones likewise; other shares of the arms begin a new one. Each
+// period draws arms with its own salt.
 func (c *Campaign) Period(occurrence time.Time) string {
+	period := c.stretch(occurrence)
+	if c.Frozen.Draw > 0 {
+		period = strings.TrimPrefix(fmt.Sprintf("%s #%d", period, c.Frozen.Draw+1), " ")
+	}
+	return period
+}
+
+func (c *Campaign) stretch(occurrence time.Time) string {
 	local := occurrence.In(c.Zone())
 	switch {
-	case c.Kind != Recurring:
+	case c.Kind == Once || c.Kind == Imported:
 		return ""
 	case c.Entry != nil && (c.Entry.OncePer == "year" || c.Entry.Limit != "" || c.Entry.OnceFor != ""):
 		return fmt.Sprintf("%04d", local.Year())

@@ -1,6 +1,7 @@
 package campaigns
 
 import (
+	"slices"
 	"time"
 )
 
@@ -53,3 +54,59 @@ const (
 
 // FreshLate is the late policy of a fresh workspace.
 func FreshLate() Late { return Late{Policy: LateOnce, Grace: Duration(2 * time.Hour)} }
+
+// daysMax bounds what lies ahead: paces, grace times, useful times.
+const daysMax = 30
+
+// Check says what is wrong with the two clock times.
+func (q *QuietHours) Check() error {
+	var checks Checks
+	checks.Add(checkClock("from", q.From))
+	checks.Add(checkClock("to", q.To))
+	return checks.Err()
+}
+
+func checkClock(field string, t ClockTime) error {
+	if _, ok := t.Minutes(); !ok {
+		return Invalid(field, "%q should be a time of day from 00:00 to 23:59", shorten(string(t)))
+	}
+	return nil
+}
+
+// Check says what is wrong with the pace.
+func (p *Pace) Check() error {
+	switch {
+	case (p.PerHour != 0) == (p.SpreadOver != nil):
+		return Invalid("pace", `should be one of {"per_hour":1000} and {"spread_over":"3d"}`)
+	case p.SpreadOver == nil && (p.PerHour < 1 || p.PerHour > 1_000_000_000):
+		return Invalid("pace.per_hour", "should be between 1 and 1000000000")
+	case p.SpreadOver != nil && (*p.SpreadOver < Duration(time.Minute) || *p.SpreadOver > daysMax*Day):
+		return Invalid("pace.spread_over", "should be between 1m and %dd", daysMax)
+	}
+	return nil
+}
+
+// Check says what is wrong with the policy or the grace time.
+func (l *Late) Check() error {
+	var checks Checks
+	checks.Require(slices.Contains([]string{LateSkip, LateOnce, LateEach}, l.Policy), "late.policy", "%q should be skip, once or each", shorten(l.Policy))
+	checks.Require(l.Grace >= 0 && l.Grace <= daysMax*Day, "late.grace", "should be at most %dd", daysMax)
+	checks.Require(l.Policy == LateSkip || l.Grace > 0, "late.grace", "is missing: say until how long after its time a missed run is made up, such as 2h")
+	return checks.Err()
+}
+
+func (d *Definition) checkTiming(checks *Checks) {
+	if d.SendAt != nil {
+		checks.Add(checkClock("send_at.local", d.SendAt.Local))
+	}
+	if d.Pace != nil {
+		checks.Add(d.Pace.Check())
+	}
+	if d.QuietHours != nil {
+		checks.Under("quiet_hours.", d.QuietHours.Check())
+	}
+	if d.Late != nil {
+		checks.Add(d.Late.Check())
+	}
+	checks.Require(d.ValidFor == nil || *d.ValidFor >= Duration(time.Minute) && *d.ValidFor <= 366*Day, "valid_for", "should be between 1m and 366d")
+}

@@ -1,5 +1,10 @@
 package campaigns
 
+import (
+	"slices"
+	"strings"
+)
+
 // A Trigger starts a campaign for one customer: the name of an ingested event, or one of TriggerEvents. After waits so
 // long, and Unless drops it when an event of that name came in between (an abandoned basket that was bought after all).
 type Trigger struct {
@@ -26,4 +31,28 @@ const (
 func TriggerEvents() []string {
 	return []string{TriggerPurchase, TriggerRefund, TriggerCustomerCreated, TriggerCustomerUpdated, TriggerCouponIssued, TriggerCouponRedeemed,
 		TriggerConsentGiven, TriggerSegmentEntered}
+}
+
+// Check says what is wrong with the trigger; whether its attribute and segment exist is asked where names are known.
+func (t *Trigger) Check() error {
+	var checks Checks
+	switch {
+	case t.Event == "":
+		checks.Add(Invalid("event", "is missing: name an event, or one of %s", strings.Join(TriggerEvents(), ", ")))
+	case t.Event == "points.earned" || t.Event == "tier.changed":
+		checks.Add(Invalid("event", "%q is not available yet: use one of %s, or an event of your own", t.Event, strings.Join(TriggerEvents(), ", ")))
+	default:
+		checks.Add(CheckID("event", t.Event))
+	}
+	checks.Require(t.Attribute == "" || t.Event == TriggerCustomerUpdated, "attribute", "belongs to the event customer.updated")
+	checks.Require(t.Segment == "" || t.Event == TriggerSegmentEntered, "segment", "belongs to the event segment.entered")
+	checks.Require(t.Segment != "" || t.Event != TriggerSegmentEntered, "segment", "is missing: name the segment that is entered")
+	checks.Require(t.After == nil || *t.After > 0 && *t.After <= 366*Day, "after", "should be above 0 and at most 366d")
+	if t.Unless != "" {
+		checks.Add(CheckID("unless", t.Unless))
+		checks.Require(t.After != nil, "unless", "needs after: between the event and the message there must be time for the other one to come")
+		alone := []string{TriggerSegmentEntered, TriggerCustomerCreated}
+		checks.Require(!slices.Contains(alone, t.Unless), "unless", "%q cannot call it off: name an event that a customer causes, such as purchase", t.Unless)
+	}
+	return checks.Err()
 }

@@ -1,6 +1,7 @@
 package campaigns
 
 import (
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -75,5 +76,39 @@ func (w *Workspace) Check() error {
 	if err := CheckText("name", w.Name); err != nil {
 		problems = append(problems, err.(*Error).Problems...)
 	}
-	return InvalidAll(problems)
+	checks := Checks(problems)
+	w.checkSending(&checks)
+	return checks.Err()
+}
+
+// holdoutMax is the largest share that a whole workspace may hold out.
+const holdoutMax = 0.2
+
+// checkSending looks at what all campaigns send under.
+func (w *Workspace) checkSending(checks *Checks) {
+	checks.Add(CheckCaps(w.Caps))
+	if w.QuietHours != nil {
+		checks.Under("quiet_hours.", w.QuietHours.Check())
+	}
+	checks.Require(w.GlobalHoldout >= 0 && w.GlobalHoldout <= holdoutMax, "global_holdout", "should be between 0 and %v", holdoutMax)
+	checks.Add(w.Late.Check())
+	checks.Add(w.Guards.Check())
+	checks.Require(len(w.Blackouts) <= blackoutsMax, "blackouts", "should be at most %d", blackoutsMax)
+	for i, b := range w.Blackouts {
+		checks.Under(fmt.Sprintf("blackouts[%d].", i), b.check())
+	}
+}
+
+// blackoutsMax is how many stretches of days may be named.
+const blackoutsMax = 400
+
+func (b Blackout) check() error {
+	var checks Checks
+	from, err := ParseDate("from", b.From)
+	checks.Add(err)
+	to, err := ParseDate("to", b.To)
+	checks.Add(err)
+	checks.Require(checks.Err() != nil || !to.Before(from), "to", "should not lie before from")
+	checks.Add(CheckText("name", b.Name))
+	return checks.Err()
 }

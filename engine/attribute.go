@@ -38,6 +38,14 @@ func (e *Engine) RegisterAttribute(ctx context.Context, actor string, a campaign
 // DefineAttribute gives a computed attribute its expression; its type follows from it. taken are the names that mean
 // something else in rules. A change that would break a rule in use is refused.
 func (e *Engine) DefineAttribute(ctx context.Context, actor string, a campaigns.Attribute, taken []string) (campaigns.Attribute, error) {
+	a, _, err := e.SpreadAttribute(ctx, campaigns.Actor{Name: actor}, a, taken)
+	return a, err
+}
+
+// SpreadAttribute is DefineAttribute, and tells which campaigns use the attribute; those that were launched get a draft with
+// it.
+func (e *Engine) SpreadAttribute(ctx context.Context, by campaigns.Actor, a campaigns.Attribute, taken []string) (campaigns.Attribute, []CampaignUse, error) {
+	uses := []CampaignUse{}
 	err := e.changeAttribute(ctx, a.Name, func(tx *store.Tx, old *campaigns.Attribute, before definitions) error {
 		if old != nil && old.Computed == "" {
 			return campaigns.Conflict("the attribute %q is kept for each customer and stays so: choose another name for a computed one", a.Name)
@@ -54,15 +62,21 @@ func (e *Engine) DefineAttribute(ctx context.Context, actor string, a campaigns.
 			if err := tx.CreateAttribute(ctx, &a); err != nil {
 				return err
 			}
-			return tx.Audit(ctx, actor, "create", "attribute", a.Name, nil, a)
+			return tx.Audit(ctx, by.Name, "create", "attribute", a.Name, nil, a)
 		}
 		a.CreatedAt = old.CreatedAt
 		if err := tx.SaveComputed(ctx, &a); err != nil {
 			return err
 		}
-		return tx.Audit(ctx, actor, "edit", "attribute", a.Name, old, a)
+		if a.Computed != old.Computed {
+			var err error
+			if uses, err = e.Spread(ctx, tx, by, Edited{Attribute: a.Name}); err != nil {
+				return err
+			}
+		}
+		return tx.Audit(ctx, by.Name, "edit", "attribute", a.Name, old, a)
 	})
-	return a, err
+	return a, uses, err
 }
 
 // RenameAttribute gives an attribute that nothing uses another name; every customer keeps their value. taken are the names

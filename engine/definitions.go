@@ -57,27 +57,10 @@ func (d definitions) printable() (names []string) {
 	return names
 }
 
-// frozen are the definitions that a campaign was launched with; a draft sees the newest.
+// frozen are the definitions that a version froze; one that froze nothing yet sees the newest.
 func (d definitions) frozen(c *campaigns.Campaign) definitions {
-	if c.LaunchedAt != nil {
+	if c.Frozen.Is() {
 		d.Definitions = rules.Definitions{Segments: c.Frozen.Segments, Computed: c.Frozen.Computed}
 	}
 	return d
-}
-
-// freeze pins what a plan's rules use in the campaign.
-func (p *plan) freeze(f *campaigns.Frozen) {
-	f.Segments, f.Computed = map[string]string{}, map[string]string{}
-	take := func(uses rules.Definitions) {
-		maps.Copy(f.Segments, uses.Segments)
-		maps.Copy(f.Computed, uses.Computed)
-	}
-	take(p.rule.Uses())
-	if p.onceFor != nil {
-		take(p.onceFor.Uses())
-	}
-	for name, value := range p.computed {
-		take(value.Uses())
-		f.Computed[name] = value.Source()
-	}
 }

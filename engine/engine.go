@@ -210,10 +210,10 @@ func (e *Engine) Finish(ctx context.Context) (int, error) {
 	return finished, err
 }
 
-// complete ends a campaign of kind once whose run is over.
+// complete ends a campaign whose last run is over: of kind once, or recurring until a time that has come.
 func (e *Engine) complete(ctx context.Context, tx *store.Tx, id campaigns.ID) error {
 	c, err := tx.LockCampaign(ctx, id)
-	if err != nil || c.Kind != campaigns.Once || c.NextRunAt != nil {
+	if err != nil || c.Kind == campaigns.Triggered || c.NextRunAt != nil {
 		return err
 	}
 	live, err := tx.LiveRuns(ctx, id)

@@ -23,18 +23,22 @@ type plan struct {
 	rule      *rules.Rule
 	onceFor   *rules.Value
 
+	orderBy    *rules.Value // what the audience is limited by; nil for at random
+	descending bool
+
 	excluded     *rules.Rule // the workspace's; nil where there is none
+	entered      *rules.Rule // of the segment that the trigger waits for; nil where there is none
 	still        *rules.Rule // nil where there is none
 	neverHeldOut *rules.Rule // likewise
 
-	computed  map[string]*rules.Value // that templates print, by name
-	variants  []variant
-	kinds     []string // of address that the variants use, sorted
-	ranges    []lift.Range
-	at        rules.Instant
-	period    string
-	key       string // of the entry, where it is the same for everybody
-	oneKey    bool
+	computed map[string]*rules.Value // that templates print, by name
+	variants []variant
+	kinds    []string // of address that the variants use, sorted
+	ranges   []lift.Range
+	at       rules.Instant
+	period   string
+	key      string // of the entry, where it is the same for everybody
+	oneKey   bool
 
 	moneyNames map[string]bool
 }
@@ -173,13 +177,43 @@ func (p *plan) compile(theirs, newest *rules.Schema, checks *campaigns.Checks) {
 			checks.Add(campaigns.Invalid("still", "cannot use percentile or ntile: it is asked about one customer, when the message is about to be sent"))
 		}
 	}
-	if c.Entry != nil && c.Entry.OnceFor != "" {
+	p.compileValues(theirs, checks)
+	if c.Trigger != nil && c.Trigger.Segment != "" {
 		var err error
+		if p.entered, err = rules.Compile(theirs, fmt.Sprintf("segment(%q)", c.Trigger.Segment)); err != nil {
+			checks.Add(campaigns.Invalid("trigger.segment", "there is no segment %q that works", c.Trigger.Segment))
+		}
+	}
+	if c.Trigger != nil && c.Trigger.Attribute != "" && !slices.ContainsFunc(theirs.Names(), func(a rules.Attribute) bool { return a.Name == c.Trigger.Attribute }) {
+		checks.Add(campaigns.Invalid("trigger.attribute", "there is no attribute %q that is kept for each customer", c.Trigger.Attribute))
+	}
+	if c.Budget != nil && c.Budget.Cost != "" {
+		if minor, err := campaigns.ParseMoney(string(c.Budget.Cost), p.workspace.Digits()); err != nil || minor <= 0 {
+			checks.Add(campaigns.Invalid("budget.cost", "%q should be an amount of money above 0 with at most %d decimals", c.Budget.Cost, p.workspace.Digits()))
+		}
+	}
+}
+
+// compileValues reads the expressions that are no conditions: of entries, and of the order by which an audience is limited.
+func (p *plan) compileValues(theirs *rules.Schema, checks *campaigns.Checks) {
+	c := &p.campaign
+	var err error
+	if c.Entry != nil && c.Entry.OnceFor != "" {
 		if p.onceFor, err = rules.CompileValue(theirs, c.Entry.OnceFor); err != nil {
 			checks.Add(problems("entry.once_for", err))
 		} else if len(p.onceFor.Ranks()) > 0 {
 			checks.Add(campaigns.Invalid("entry.once_for", "cannot use percentile or ntile: who is where changes with everybody else, and an entry is for good"))
 		}
+	}
+	if c.Audience == nil || c.Audience.OrderBy == "" {
+		return
+	}
+	var expression string
+	expression, p.descending, _ = c.Audience.Order()
+	if p.orderBy, err = rules.CompileValue(theirs, expression); err != nil {
+		checks.Add(problems("audience.order_by", err))
+	} else if len(p.orderBy.Ranks()) > 0 {
+		checks.Add(campaigns.Invalid("audience.order_by", "cannot use percentile or ntile: order by what they are worked out from"))
 	}
 }
 
@@ -223,6 +257,12 @@ func (p *plan) mayEnter(record rules.Record, earlier store.EntryHistory) bool {
 	if e := p.campaign.Entry; e != nil && e.Every != nil {
 		return earlier.N == 0 || !earlier.Last.After(p.at.Now.Add(-time.Duration(*e.Every)))
 	}
+	if p.oneKey && earlier.N > 0 {
+		// Who entered under another limit that an earlier version had, in what is one stretch of this one, has entered.
+		if key, _ := p.campaign.EntryKey(earlier.Last); key == p.key {
+			return false
+		}
+	}
 	return !slices.Contains(earlier.Keys, p.entryKey(record, earlier))
 }
 
@@ -247,4 +287,3 @@ func (p *plan) variantNamed(name string) *variant {
 	}
 	return nil
 }
-

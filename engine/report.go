@@ -121,7 +121,7 @@ func (e *Engine) Report(ctx context.Context, id campaigns.ID) (*Report, error) {
 }
 
 func (e *Engine) report(ctx context.Context, tx *store.Tx, id campaigns.ID) (*Report, error) {
-	c, err := tx.Campaign(ctx, id)
+	c, err := tx.CampaignInEffect(ctx, id)
 	if err != nil {
 		return nil, err
 	}

@@ -39,7 +39,14 @@ func (e *Engine) CreateSegment(ctx context.Context, actor string, d campaigns.Se
 // EditSegment changes a segment, found by its id or name. version is the revision that the editor saw, 0 for whichever it
 // is. A change that would break a rule in use is refused, and so is another name for one that is used.
 func (e *Engine) EditSegment(ctx context.Context, actor, key string, version int64, d campaigns.SegmentDefinition) (campaigns.Segment, error) {
+	segment, _, err := e.SpreadSegment(ctx, campaigns.Actor{Name: actor}, key, version, d)
+	return segment, err
+}
+
+// SpreadSegment is EditSegment, and tells which campaigns use the segment; those that were launched get a draft with it.
+func (e *Engine) SpreadSegment(ctx context.Context, by campaigns.Actor, key string, version int64, d campaigns.SegmentDefinition) (campaigns.Segment, []CampaignUse, error) {
 	var segment campaigns.Segment
+	var uses []CampaignUse
 	err := e.store.Update(ctx, func(tx *store.Tx) error {
 		old, err := lockSegment(ctx, tx, key, version)
 		if err != nil {
@@ -74,9 +81,12 @@ func (e *Engine) EditSegment(ctx context.Context, actor, key string, version int
 		if err := tx.SaveSegment(ctx, &segment); err != nil {
 			return err
 		}
-		return tx.Audit(ctx, actor, "edit", "segment", old.ID.String(), old.SegmentDefinition, d)
+		if uses, err = e.Spread(ctx, tx, by, Edited{Segment: d.Name}); err != nil {
+			return err
+		}
+		return tx.Audit(ctx, by.Name, "edit", "segment", old.ID.String(), old.SegmentDefinition, d)
 	})
-	return segment, err
+	return segment, uses, err
 }
 
 // DeleteSegment removes a segment that nothing uses which is not over.

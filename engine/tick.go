@@ -77,16 +77,9 @@ func (e *Engine) tickOne(ctx context.Context, tx *store.Tx, c *campaigns.Campaig
 // nextRun is the tick after an occurrence; after a long absence, the first one that is still worth running, so that
 // a minutely campaign does not leave a trail of a year's missed runs.
 func nextRun(c *campaigns.Campaign, occurrence, now time.Time, missed bool) (*time.Time, error) {
-	if c.Kind != campaigns.Recurring {
-		return nil, nil
-	}
 	from := occurrence
 	if missed {
 		from = now.Add(-lateGrace)
 	}
-	next, err := c.Schedule.Next(from)
-	if err != nil || next.IsZero() {
-		return nil, err
-	}
-	return &next, nil
+	return c.NextTick(from)
 }

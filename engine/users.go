@@ -54,8 +54,9 @@ type user struct {
 	compile func() (footprint, error)
 }
 
-// written is what a marketer wrote that may use definitions: campaigns that are not over, and templates.
+// written is what a marketer wrote that may use definitions: the workspace's rule, campaigns that are not over, and templates.
 type written struct {
+	excluded  string
 	campaigns []campaigns.Campaign
 	templates []campaigns.Template
 	revisions map[string]campaigns.TemplateDefinition // by words' key, of what was launched
@@ -63,6 +64,11 @@ type written struct {
 
 func readWritten(ctx context.Context, tx *store.Tx) (w written, err error) {
 	w.revisions = map[string]campaigns.TemplateDefinition{}
+	workspace, err := tx.Workspace(ctx)
+	if err != nil {
+		return w, err
+	}
+	w.excluded = workspace.Excluded
 	if w.campaigns, err = tx.OpenCampaigns(ctx); err != nil {
 		return w, err
 	}
@@ -83,7 +89,8 @@ func readWritten(ctx context.Context, tx *store.Tx) (w written, err error) {
 	return w, nil
 }
 
-// users are the definitions themselves, the templates, and the rules and templates of the campaigns that are not over.
+// users are the definitions themselves, the workspace's rule, the templates, and the rules and templates of the campaigns
+// that are not over.
 func (d definitions) users(w written) (all []user) {
 	schema := d.schema()
 	for _, name := range slices.Sorted(maps.Keys(d.Segments)) {
@@ -91,6 +98,9 @@ func (d definitions) users(w written) (all []user) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(d.Computed)) {
 		all = append(all, user{fmt.Sprintf("the attribute %q", name), "attribute " + name, func() (footprint, error) { return ofValue(schema.Computed(name)) }})
+	}
+	if w.excluded != "" {
+		all = append(all, user{"the workspace's rule of who is excluded", "workspace", func() (footprint, error) { return ofRule(rules.Compile(schema, w.excluded)) }})
 	}
 	known := sync.OnceValue(d.printable)
 	for _, t := range w.templates {
@@ -102,18 +112,48 @@ func (d definitions) users(w written) (all []user) {
 	return all
 }
 
-// usersOf are what one campaign has of its own.
+// usersOf are what one version of a campaign has of its own.
 func (d definitions) usersOf(c campaigns.Campaign, w written) (all []user) {
-	theirs, name := d.frozen(&c), fmt.Sprintf("the campaign %q", c.Name)
-	schema := theirs.schema()
-	all = append(all, user{name, c.ID.String(), func() (footprint, error) { return ofRule(rules.Compile(schema, c.Rule)) }})
-	if c.Entry != nil && c.Entry.OnceFor != "" {
-		all = append(all, user{name, c.ID.String() + " once_for", func() (footprint, error) { return ofValue(rules.CompileValue(schema, c.Entry.OnceFor)) }})
-	}
+	theirs, name := d.frozen(&c), campaignNamed(&c)
+	all = d.rulesOf(c)
 	for _, text := range slices.Sorted(maps.Keys(c.Frozen.Templates)) {
 		id, _ := campaigns.ParseID("template", text)
 		definition := w.revisions[wordsKey(id, c.Frozen.Templates[text])]
-		all = append(all, user{name, c.ID.String() + " " + text, func() (footprint, error) { return theirs.ofTemplate(&definition, theirs.printable()) }})
+		all = append(all, user{name, versionKey(&c) + " " + text, func() (footprint, error) { return theirs.ofTemplate(&definition, theirs.printable()) }})
+	}
+	return all
+}
+
+func campaignNamed(c *campaigns.Campaign) string { return fmt.Sprintf("the campaign %q", c.Name) }
+
+func versionKey(c *campaigns.Campaign) string { return fmt.Sprintf("%s version %d", c.ID, c.Version) }
+
+// rulesOf are the rules and values of one version of a campaign.
+func (d definitions) rulesOf(c campaigns.Campaign) (all []user) {
+	schema, name, key := d.frozen(&c).schema(), campaignNamed(&c), versionKey(&c)
+	conditions := map[string]string{"rule": c.Rule, "still": c.Still, "never_hold_out": c.NeverHoldOut}
+	values := map[string]string{}
+	if c.Entry != nil {
+		values["once_for"] = c.Entry.OnceFor
+	}
+	if c.Audience != nil {
+		values["order_by"], _, _ = c.Audience.Order()
+	}
+	if c.Trigger != nil && c.Trigger.Segment != "" {
+		conditions["trigger"] = fmt.Sprintf("segment(%q)", c.Trigger.Segment)
+	}
+	if c.Trigger != nil {
+		values["attribute"] = c.Trigger.Attribute
+	}
+	for _, field := range slices.Sorted(maps.Keys(conditions)) {
+		if source := conditions[field]; source != "" {
+			all = append(all, user{name, key + " " + field, func() (footprint, error) { return ofRule(rules.Compile(schema, source)) }})
+		}
+	}
+	for _, field := range slices.Sorted(maps.Keys(values)) {
+		if source := values[field]; source != "" {
+			all = append(all, user{name, key + " " + field, func() (footprint, error) { return ofValue(rules.CompileValue(schema, source)) }})
+		}
 	}
 	return all
 }
@@ -197,4 +237,20 @@ func firstProblem(err error) string {
 		return found[0].Message
 	}
 	return err.Error()
+}
+
+// CheckExcluded says what is wrong with the rule of whom a workspace excludes; it holds the definitions that the rule uses.
+func CheckExcluded(ctx context.Context, tx *store.Tx, source string) error {
+	if source == "" {
+		return nil
+	}
+	if err := tx.HoldDefinitions(ctx); err != nil {
+		return err
+	}
+	s, err := schema(ctx, tx)
+	if err != nil {
+		return err
+	}
+	_, err = rules.Compile(s, source)
+	return problems("excluded", err)
 }

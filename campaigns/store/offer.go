@@ -121,3 +121,12 @@ func (tx *Tx) redeemedOf(ctx context.Context, id campaigns.ID) (n int64, err err
 	}
 	return n, nil
 }
+
+// UsesLeft is how often an offer can still be used; limited is false for one without a limit on all uses.
+func (tx *Tx) UsesLeft(ctx context.Context, id campaigns.ID) (left int64, limited bool, err error) {
+	err = tx.tx.QueryRow(ctx, `SELECT coalesce(sum(max - used), 0), count(*) > 0 FROM counters WHERE offer_id = $1`, id).Scan(&left, &limited)
+	if err != nil {
+		return 0, false, fmt.Errorf("counting an offer's uses: %w", err)
+	}
+	return left, limited, nil
+}
