@@ -199,19 +199,23 @@ func (p *plan) scarce() bool {
 	return slices.ContainsFunc(p.variants, func(v variant) bool { return v.offer != nil && v.offer.Limits.Total != nil })
 }
 
-// turn is where a customer comes in a run whose order matters, of the same hash wherever it is asked.
-func (p *plan) turn() func(no int64) uint64 { return p.shuffle("turn").Place }
+// inTurn puts ascending customers of one run into the order in which they are walked: as they are, or by a hash, the same
+// wherever it is asked, where not all may get it.
+func (p *plan) inTurn(nos []int64) {
+	if !p.scarce() {
+		return
+	}
+	turn := p.shuffle("turn")
+	slices.SortFunc(nos, func(a, b int64) int { return cmp.Or(cmp.Compare(turn.Place(a), turn.Place(b)), cmp.Compare(a, b)) })
+}
 
-// parts cuts the eligible into pieces for queueing, in the order in which they are walked: ascending, or by turn where not
-// all may get it. A part's customers ascend.
+// parts cuts the eligible into pieces for queueing, in the order in which they are walked. A part that is taken has its
+// customers ascending: inTurn puts them in order again.
 func (p *plan) parts(eligible *roaring64.Bitmap) iter.Seq[[]int64] {
 	nos := make([]int64, 0, eligible.GetCardinality())
 	for it := eligible.Iterator(); it.HasNext(); {
 		nos = append(nos, int64(it.Next()))
 	}
-	if p.scarce() {
-		turn := p.turn()
-		slices.SortFunc(nos, func(a, b int64) int { return cmp.Or(cmp.Compare(turn(a), turn(b)), cmp.Compare(a, b)) })
-	}
+	p.inTurn(nos)
 	return slices.Chunk(nos, store.PartSize)
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/RoaringBitmap/roaring/v2/roaring64"
@@ -56,29 +57,84 @@ func armKey(no int64, phone, email []byte, crowded map[string]map[string]bool) s
 	return hex.EncodeToString(sum[:12])
 }
 
+// readCrowded reads which addresses belong to too many, unless that is known.
+func (q *quarter) readCrowded(ctx context.Context, tx *store.Tx) (err error) {
+	if q.crowded != nil {
+		return nil
+	}
+	crowded := map[string]map[string]bool{}
+	for _, kind := range []string{campaigns.Email, campaigns.SMS} {
+		if crowded[kind], err = tx.CrowdedAddresses(ctx, kind, sharersMax); err != nil {
+			return err
+		}
+	}
+	q.crowded = crowded
+	return nil
+}
+
+// crowdedFrom is how many customers are worth reading all crowded addresses for; of fewer only their own are looked up.
+const crowdedFrom = 4 * audience.SpanSize
+
 // divide draws customers: those whom the quarter holds out, and the others.
 func (q *quarter) divide(ctx context.Context, tx *store.Tx, of *roaring64.Bitmap) (held, free []int64, err error) {
-	if q.crowded == nil && !of.IsEmpty() {
-		q.crowded = map[string]map[string]bool{}
-		for _, kind := range []string{campaigns.Email, campaigns.SMS} {
-			if q.crowded[kind], err = tx.CrowdedAddresses(ctx, kind, sharersMax); err != nil {
-				return nil, nil, err
-			}
+	if of.GetCardinality() >= crowdedFrom {
+		if err := q.readCrowded(ctx, tx); err != nil {
+			return nil, nil, err
 		}
 	}
 	ranges := lift.Ranges([]float64{q.Share, 1 - q.Share}, 1)
 	return held, free, spans(of, func(nos []int64) error {
-		return tx.EachCustomer(ctx, store.Span{Nos: nos}, []string{"phone_hash", "email_hash"}, func(no int64, values []any) error {
-			phone, _ := values[0].([]byte)
-			email, _ := values[1].([]byte)
-			if lift.Choose(lift.KeyBucket(q.Salt, armKey(no, phone, email, q.crowded)), ranges) == 0 {
+		some, err := addressesOf(ctx, tx, nos)
+		if err != nil {
+			return err
+		}
+		crowded := q.crowded
+		if crowded == nil {
+			if crowded, err = some.crowded(ctx, tx); err != nil {
+				return err
+			}
+		}
+		for i, no := range some.nos {
+			key := armKey(no, some.hashes[campaigns.SMS][i], some.hashes[campaigns.Email][i], crowded)
+			if lift.Choose(lift.KeyBucket(q.Salt, key), ranges) == 0 {
 				held = append(held, no)
 			} else {
 				free = append(free, no)
 			}
-			return nil
-		})
+		}
+		return nil
 	})
+}
+
+// addressed are some customers and the hashes of their addresses by kind, nil where there is none.
+type addressed struct {
+	nos    []int64
+	hashes map[string][][]byte
+}
+
+func addressesOf(ctx context.Context, tx *store.Tx, nos []int64) (addressed, error) {
+	a := addressed{hashes: map[string][][]byte{}}
+	err := tx.EachCustomer(ctx, store.Span{Nos: nos}, []string{"phone_hash", "email_hash"}, func(no int64, values []any) error {
+		phone, _ := values[0].([]byte)
+		email, _ := values[1].([]byte)
+		a.nos = append(a.nos, no)
+		a.hashes[campaigns.SMS], a.hashes[campaigns.Email] = append(a.hashes[campaigns.SMS], phone), append(a.hashes[campaigns.Email], email)
+		return nil
+	})
+	return a, err
+}
+
+// crowded are those of the addresses that belong to too many.
+func (a addressed) crowded(ctx context.Context, tx *store.Tx) (map[string]map[string]bool, error) {
+	crowded := map[string]map[string]bool{}
+	for kind, hashes := range a.hashes {
+		has := slices.DeleteFunc(slices.Clone(hashes), func(hash []byte) bool { return hash == nil })
+		var err error
+		if crowded[kind], err = tx.Crowded(ctx, kind, has, sharersMax); err != nil {
+			return nil, err
+		}
+	}
+	return crowded, nil
 }
 
 // heldGlobally says whether a global holdout applies to a plan's messages at all.

@@ -2,8 +2,10 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
+	"strings"
 
 	"github.com/RoaringBitmap/roaring/v2"
 	"github.com/RoaringBitmap/roaring/v2/roaring64"
@@ -46,34 +48,38 @@ func (tx *Tx) SaveParts(ctx context.Context, run campaigns.ID, parts iter.Seq[[]
 // TakePart removes the first part that is left; the caller puts each of its customers at a gate in the same transaction
 // (PutGates), so that a crash leaves them eligible. Who comes second waits for the first and takes the next: the order is
 // exact whoever takes. No part is left when Nos is empty.
+//
+// It locks first and removes then: whoever waited for a part that is gone by then finds no row, which is not the end.
 func (tx *Tx) TakePart(ctx context.Context, run campaigns.ID) (Part, error) {
-	return tx.takePart(ctx, run, "")
-}
-
-// TakeAnyPart is TakePart for runs whose order does not matter: a part that somebody else is taking is passed over.
-// Nos is empty when none is free, while others may still be at work.
-func (tx *Tx) TakeAnyPart(ctx context.Context, run campaigns.ID) (Part, error) {
-	return tx.takePart(ctx, run, " SKIP LOCKED")
-}
-
-// takePart locks first and removes then: whoever waited for a part that is gone by then finds no row, which is not the end.
-func (tx *Tx) takePart(ctx context.Context, run campaigns.ID, skip string) (Part, error) {
-	var p Part
-	var bytes []byte
-	for left := true; left; {
-		err := tx.tx.QueryRow(ctx, `SELECT part, nos FROM run_parts WHERE run_id = $1 ORDER BY part LIMIT 1 FOR UPDATE`+skip, run).Scan(&p.Part, &bytes)
-		if err == nil {
-			break
-		}
-		if err != pgx.ErrNoRows {
-			return p, fmt.Errorf("taking a part of the audience: %w", err)
-		}
-		if skip != "" {
-			return p, nil
-		}
-		if err := tx.tx.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM run_parts WHERE run_id = $1)`, run).Scan(&left); err != nil || !left {
+	for {
+		p, err := tx.takePart(ctx, run, "")
+		if err != nil || len(p.Nos) > 0 {
 			return p, err
 		}
+		if left, err := tx.PartsLeft(ctx, run); err != nil || !left {
+			return p, err
+		}
+	}
+}
+
+// TakeFree is TakePart for runs whose order does not matter: parts that others are taking are passed over, and it may begin
+// at the end, where two workers would else wait for each other's customers. No part is free when Nos is empty.
+func (tx *Tx) TakeFree(ctx context.Context, run campaigns.ID, fromEnd bool) (Part, error) {
+	if fromEnd {
+		return tx.takePart(ctx, run, " DESC", " SKIP LOCKED")
+	}
+	return tx.takePart(ctx, run, "", " SKIP LOCKED")
+}
+
+func (tx *Tx) takePart(ctx context.Context, run campaigns.ID, direction string, how ...string) (Part, error) {
+	var p Part
+	var bytes []byte
+	err := tx.tx.QueryRow(ctx, `SELECT part, nos FROM run_parts WHERE run_id = $1 ORDER BY part`+direction+` LIMIT 1 FOR UPDATE`+strings.Join(how, ""), run).Scan(&p.Part, &bytes)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return p, nil
+	}
+	if err != nil {
+		return p, fmt.Errorf("taking a part of the audience: %w", err)
 	}
 	if _, err := tx.exec(ctx, "taking a part of the audience", `DELETE FROM run_parts WHERE run_id = $1 AND part = $2`, run, p.Part); err != nil {
 		return p, err
@@ -83,6 +89,14 @@ func (tx *Tx) takePart(ctx context.Context, run campaigns.ID, skip string) (Part
 		p.Nos = numbersOf(set)
 	}
 	return p, err
+}
+
+// PartsLeft says whether some of a run's audience has still to be queued.
+func (tx *Tx) PartsLeft(ctx context.Context, run campaigns.ID) (left bool, err error) {
+	if err = tx.tx.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM run_parts WHERE run_id = $1)`, run).Scan(&left); err != nil {
+		return false, fmt.Errorf("looking for what is left to queue: %w", err)
+	}
+	return left, nil
 }
 
 // PutGates appends what became of customers, one row a gate. A customer who is named twice counts twice: in the runs of a
