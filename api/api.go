@@ -79,6 +79,7 @@ func (s *Server) routes() {
 
 	route(s, "GET /v1/workspace", "Read the settings", anyone, s.workspace)
 	route(s, "PATCH /v1/workspace", "Change settings", admin, s.editWorkspace)
+	route(s, "GET /v1/workspace/global-holdout", "The quarters of the global holdout, the latest first", readPeople, s.listGlobalHoldouts, table)
 	route(s, "GET /v1/keys", "List the keys", []string{read}, s.listKeys, table)
 	route(s, "POST /v1/keys", "Make a key; its secret is shown once", admin, s.createKey, created)
 	route(s, "DELETE /v1/keys/{id}", "End a key", admin, s.deleteKey)
@@ -158,11 +159,12 @@ func (s *Server) campaignRoutes() {
 	route(s, "POST /v1/campaigns/{id}/resume", "Go on sending", launch, s.move(campaigns.Resume))
 	route(s, "POST /v1/campaigns/{id}/cancel", "End a campaign for good", launch, s.move(campaigns.Cancel))
 	route(s, "POST /v1/campaigns/{id}/archive", "Put a campaign away", launch, s.move(campaigns.Archive))
+	route(s, "POST /v1/campaigns/{id}/dry-run", "Who would get it now and who would not, with nothing written", launch, s.dryRun, table, slow)
 	route(s, "GET /v1/campaigns/{id}/runs", "List a campaign's runs, the latest first", look, s.listCampaignRuns, table)
 	route(s, "GET /v1/campaigns/{id}/report", "What a campaign caused", look, s.report, table, slow)
 	route(s, "GET /v1/runs", "The latest runs of all campaigns", look, s.latestRuns, table)
 	route(s, "GET /v1/runs/{id}", "Read a run with its counts", look, s.run)
-	route(s, "GET /v1/runs/{id}/audience", "Who stands at which gate", look, s.runAudience, table)
+	route(s, "GET /v1/runs/{id}/audience", "Who stands at which gate; as CSV without a limit all of them", look, s.runAudience, table, slow)
 	route(s, "GET /v1/messages", "List messages, the newest first", look, s.listMessages, table)
 	route(s, "GET /v1/messages/{id}", "Read a message with its history and content", look, s.message)
 

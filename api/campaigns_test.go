@@ -7,11 +7,14 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"beckon/campaigns/store"
 )
 
-// shop fills a service with customers, a template that prints a code, and a live offer.
+// shop fills a service with customers, a template that prints a code, and a live offer. Nobody is held out globally.
 func (sv *site) shop(customers int, limits object) (templateID, offerID string) {
 	sv.Helper()
+	sv.holdOutGlobally(0)
 	for i := range customers {
 		sv.put(fmt.Sprintf("/v1/customers/c%d", i), object{"name": fmt.Sprintf("Name %d", i), "phone": fmt.Sprintf("+861380013%04d", i), "sms_consent": i != 0,
 			"email": fmt.Sprintf("c%d@example.com", i), "email_consent": true}).want(200)
@@ -19,6 +22,22 @@ func (sv *site) shop(customers int, limits object) (templateID, offerID string) 
 	templateID = sv.post("/v1/templates", object{"name": "Hi", "channel": "sms", "parts": object{"text": "Hi {{ customer.name }}: {{ code }}"}}).want(201).text("id")
 	offerID = sv.post("/v1/offers", object{"name": "Ten off", "status": "live", "effect": object{"kind": "amount_off", "value": 10}, "limits": limits}).want(201).text("id")
 	return templateID, offerID
+}
+
+// holdOutGlobally changes the share of customers whom no marketing reaches.
+func (sv *site) holdOutGlobally(share float64) {
+	sv.Helper()
+	err := sv.store.Update(sv.Context(), func(tx *store.Tx) error {
+		w, err := tx.LockWorkspace(sv.Context())
+		if err != nil {
+			return err
+		}
+		w.GlobalHoldout = share
+		return tx.SaveWorkspace(sv.Context(), w)
+	})
+	if err != nil {
+		sv.Fatal(err)
+	}
 }
 
 func draft(templateID, offerID string) object {

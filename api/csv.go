@@ -14,6 +14,11 @@ import (
 // encodeCSV writes a table: a column for each field, those of inner objects under their dotted names. A problem stays
 // JSON.
 func encodeCSV(w io.Writer, v any) error {
+	if whole, is := v.(interface {
+		table() func(out io.Writer) error
+	}); is && whole.table() != nil {
+		return whole.table()(w)
+	}
 	t, is := v.(interface{ rows() any })
 	if !is {
 		return encode(w, v)

@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/base64"
+	"io"
 	"strconv"
 	"time"
 
@@ -20,7 +21,8 @@ type page[T any] struct {
 	Items []T    `json:"items" nullable:"false"`
 	Next  string `json:"next,omitempty" doc:"the cursor of what follows; left out at the end"`
 
-	own []string // columns of a table beside those of T, so that every page of it has the same
+	own   []string                  // columns of a table beside those of T, so that every page of it has the same
+	whole func(out io.Writer) error // writes the whole list as CSV, where that was asked for; nil: this page
 }
 
 // listOf is the answer of a list. Its cursor goes into a header too, for readers of CSV.
@@ -34,6 +36,9 @@ func (p page[T]) rows() any { return p.Items }
 
 // ownColumns are the columns that a table has whatever stands in its rows.
 func (p page[T]) ownColumns() []string { return p.own }
+
+// table is what writes the whole list as CSV; nil where only the page is meant.
+func (p page[T]) table() func(out io.Writer) error { return p.whole }
 
 // more is how many items to ask the store for: one more than are shown tells whether there are more.
 func (l Listing) more() int { return l.Limit + 1 }

@@ -185,6 +185,9 @@ func (e *Engine) House(ctx context.Context) (int, error) {
 	if err := e.finder.Keep(ctx, e.store); err != nil {
 		return 0, err
 	}
+	if err := e.rotateGlobalHoldout(ctx); err != nil {
+		return 0, err
+	}
 	return 0, e.store.Update(ctx, func(tx *store.Tx) error {
 		_, err := tx.TrimChanges(ctx)
 		return err

@@ -27,7 +27,23 @@ type world struct {
 func newWorld(t *testing.T, now string) *world {
 	clock := storetest.NewClock(t, now)
 	s := storetest.Open(t, clock.Now)
-	return &world{t, context.Background(), clock, s, engine.New(s, engine.Options{BaseURL: "http://127.0.0.1:8080"})}
+	w := &world{t, context.Background(), clock, s, engine.New(s, engine.Options{BaseURL: "http://127.0.0.1:8080"})}
+	w.settings(func(s *campaigns.Workspace) { s.GlobalHoldout = 0 })
+	return w
+}
+
+// settings changes the workspace. A world begins without a global holdout, which would keep some customer or other from
+// the messages that a test counts.
+func (w *world) settings(change func(s *campaigns.Workspace)) {
+	w.Helper()
+	w.update(func(tx *store.Tx) error {
+		s, err := tx.LockWorkspace(w.ctx)
+		if err != nil {
+			return err
+		}
+		change(s)
+		return tx.SaveWorkspace(w.ctx, s)
+	})
 }
 
 func (w *world) must(err error) {

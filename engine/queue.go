@@ -61,6 +61,9 @@ func (e *Engine) queueRun(ctx context.Context, run *campaigns.Run) error {
 				return err
 			}
 			if !left {
+				if err := tx.MergeGates(ctx, run.ID); err != nil {
+					return err
+				}
 				run.Status, run.QueuedAt = campaigns.Sending, &tx.Now
 			}
 			return tx.SaveRun(ctx, run, campaigns.Queueing, e.node, tx.Now.Add(Lease))
@@ -121,7 +124,7 @@ func (b *batch) queuePart(ctx context.Context) (bool, error) {
 	if err := b.write(ctx); err != nil {
 		return false, err
 	}
-	return true, b.tx.PutPart(ctx, b.run.ID, part, b.gates)
+	return true, b.tx.PutGates(ctx, b.run.ID, part.Part, b.gates)
 }
 
 // load reads what entry keys, arm keys and the templates' variables need.

@@ -2,7 +2,9 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/RoaringBitmap/roaring/v2"
 	"github.com/RoaringBitmap/roaring/v2/roaring64"
@@ -11,109 +13,74 @@ import (
 	"beckon/campaigns"
 )
 
-// Audiences are kept as bitmaps over customers.no: per run and gate one roaring bitmap for each 65,536 numbers (a chunk),
-// in parts, so that a batch that is queued writes rows of its own and rewrites none. A row per person who was only
-// looked at would be terabytes a year.
+// Audiences are kept as bitmaps over customers.no: per run and gate one roaring bitmap for each 65,536 numbers (a chunk).
+// While a run queues, what became of its parts is appended and folded into the chunks afterwards (parts.go). A row per
+// person who was only looked at would be terabytes a year.
 
 const chunkSize = 65536
 
-// SaveAudience writes which customers stand at a gate after selecting, in parts of at most size customers (0: whole
-// chunks).
-func (tx *Tx) SaveAudience(ctx context.Context, run campaigns.ID, gate campaigns.Gate, members *roaring64.Bitmap, size int) error {
-	if size == 0 {
-		size = chunkSize
-	}
-	var rows [][]any
-	part := roaring.New()
-	chunk, parts := int64(-1), 0
-	flush := func() error {
-		if part.IsEmpty() {
-			return nil
-		}
-		bytes, err := part.ToBytes()
-		if err != nil {
-			return err
-		}
-		rows = append(rows, []any{run, string(gate), int32(chunk), int32(parts), int32(part.GetCardinality()), bytes})
-		parts++
-		part.Clear()
-		return nil
-	}
-	for it := members.Iterator(); it.HasNext(); {
-		no := it.Next()
-		if int64(no/chunkSize) != chunk || int(part.GetCardinality()) >= size {
-			if err := flush(); err != nil {
-				return err
-			}
-			if int64(no/chunkSize) != chunk {
-				chunk, parts = int64(no/chunkSize), 0
-			}
-		}
-		part.Add(uint32(no % chunkSize))
-	}
-	if err := flush(); err != nil {
+// SaveAudience writes which customers stand at a gate after selecting.
+func (tx *Tx) SaveAudience(ctx context.Context, run campaigns.ID, gate campaigns.Gate, members *roaring64.Bitmap) error {
+	chunks, err := chunksOf(members)
+	if err != nil {
 		return err
 	}
-	_, err := tx.tx.CopyFrom(ctx, pgx.Identifier{"audiences"}, []string{"run_id", "gate", "chunk", "part", "n", "bitmap"}, pgx.CopyFromRows(rows))
+	_, err = tx.tx.CopyFrom(ctx, pgx.Identifier{"audiences"}, []string{"run_id", "gate", "chunk", "part", "n", "bitmap"},
+		pgx.CopyFromSlice(len(chunks), func(i int) ([]any, error) {
+			return []any{run, string(gate), chunks[i].chunk, int32(0), chunks[i].n, chunks[i].bytes}, nil
+		}))
 	if err != nil {
 		return fmt.Errorf("saving an audience: %w", err)
 	}
 	return nil
 }
 
+// a packedChunk is the part of a set that lies in one chunk, as it is kept.
+type packedChunk struct {
+	chunk, n int32
+	bytes    []byte
+}
+
+// chunksOf cuts a set into chunks.
+func chunksOf(members *roaring64.Bitmap) (chunks []packedChunk, err error) {
+	var nos []uint32
+	at := uint64(0)
+	flush := func() error {
+		if len(nos) == 0 {
+			return nil
+		}
+		set := roaring.New()
+		set.AddMany(nos)
+		bytes, err := set.ToBytes()
+		chunks, nos = append(chunks, packedChunk{int32(at), int32(len(nos)), bytes}), nos[:0]
+		return err
+	}
+	some := make([]uint64, 4096)
+	for it := members.ManyIterator(); err == nil; {
+		n := it.NextMany(some)
+		if n == 0 {
+			return chunks, flush()
+		}
+		for _, no := range some[:n] {
+			if no/chunkSize != at {
+				err = errors.Join(err, flush())
+				at = no / chunkSize
+			}
+			nos = append(nos, uint32(no%chunkSize))
+		}
+	}
+	return nil, err
+}
+
 // ClearAudience forgets what an interrupted selection left.
 func (tx *Tx) ClearAudience(ctx context.Context, run campaigns.ID) error {
-	_, err := tx.exec(ctx, "clearing an audience", `DELETE FROM audiences WHERE run_id = $1`, run)
-	return err
-}
-
-// A Part is a batch of a run's eligible customers.
-type Part struct {
-	Chunk, Part int32
-	Nos         []int64
-}
-
-// TakePart removes the next batch of eligible customers; the caller puts each of them at a gate in the same transaction
-// (PutPart), so that a crash leaves them eligible. No part is left when Nos is empty.
-func (tx *Tx) TakePart(ctx context.Context, run campaigns.ID) (Part, error) {
-	var p Part
-	var bytes []byte
-	err := tx.tx.QueryRow(ctx, `DELETE FROM audiences WHERE run_id = $1 AND gate = $2 AND (chunk, part) = (
-			SELECT chunk, part FROM audiences WHERE run_id = $1 AND gate = $2 ORDER BY chunk, part LIMIT 1 FOR UPDATE)
-		RETURNING chunk, part, bitmap`, run, campaigns.GateEligible).Scan(&p.Chunk, &p.Part, &bytes)
-	if err == pgx.ErrNoRows {
-		return p, nil
-	}
-	if err != nil {
-		return p, fmt.Errorf("taking a part of the audience: %w", err)
-	}
-	p.Nos, err = numbers(p.Chunk, bytes)
-	return p, err
-}
-
-// PutPart writes where the customers of a part ended.
-func (tx *Tx) PutPart(ctx context.Context, run campaigns.ID, p Part, gates map[campaigns.Gate][]int64) error {
-	for gate, nos := range gates {
-		members := roaring.New()
-		for _, no := range nos {
-			members.Add(uint32(no - int64(p.Chunk)*chunkSize))
-		}
-		bytes, err := members.ToBytes()
-		if err != nil {
-			return err
-		}
-		_, err = tx.exec(ctx, "writing a gate", `INSERT INTO audiences (run_id, gate, chunk, part, n, bitmap) VALUES ($1, $2, $3, $4, $5, $6)
-			ON CONFLICT (run_id, gate, chunk, part) DO UPDATE SET n = EXCLUDED.n, bitmap = EXCLUDED.bitmap`,
-			run, gate, p.Chunk, p.Part+partsOfQueue, members.GetCardinality(), bytes)
-		if err != nil {
+	for _, table := range []string{"audiences", "run_parts", "run_gates"} {
+		if _, err := tx.exec(ctx, "clearing an audience", `DELETE FROM `+table+` WHERE run_id = $1`, run); err != nil {
 			return err
 		}
 	}
 	return nil
 }
-
-// partsOfQueue keeps the parts that queueing writes apart from those that selecting wrote.
-const partsOfQueue = 1 << 20
 
 // AtGate lists up to limit customers of a run who ended at a gate, ascending, beginning after a number.
 func (tx *Tx) AtGate(ctx context.Context, run campaigns.ID, gate campaigns.Gate, after int64, limit int) ([]int64, error) {
@@ -121,8 +88,11 @@ func (tx *Tx) AtGate(ctx context.Context, run campaigns.ID, gate campaigns.Gate,
 	var nos []int64
 	for len(nos) < limit {
 		next, err := tx.chunkAtGate(ctx, run, gate, chunk)
-		if err != nil || next == nil {
-			return nos, err
+		if err != nil {
+			return nil, err
+		}
+		if next == nil {
+			break
 		}
 		for _, no := range next.nos {
 			if no > after && len(nos) < limit {
@@ -131,7 +101,18 @@ func (tx *Tx) AtGate(ctx context.Context, run campaigns.ID, gate campaigns.Gate,
 		}
 		chunk = next.chunk + 1
 	}
-	return nos, nil
+	waiting, err := tx.waiting(ctx, run, gate)
+	if err != nil || waiting.IsEmpty() {
+		return nos, err
+	}
+	it := waiting.Iterator()
+	it.AdvanceIfNeeded(uint64(after + 1))
+	for n := 0; it.HasNext() && n < limit; n++ {
+		nos = append(nos, int64(it.Next()))
+	}
+	slices.Sort(nos)
+	nos = slices.Compact(nos)
+	return nos[:min(limit, len(nos))], nil
 }
 
 type chunkOfGate struct {
@@ -164,41 +145,42 @@ func (tx *Tx) chunkAtGate(ctx context.Context, run campaigns.ID, gate campaigns.
 	return found, nil
 }
 
-// GateOf is where one customer's way through a run ended: GateRule for somebody outside the audience. A ghost's answer is
-// the holdout, and the later gate where it would have been stopped, else empty.
+// GateOf is where one customer's way through a run ended: GateRule for somebody outside the audience, the last of several.
+// A ghost's answer is the holdout, and the later gate where it would have been stopped, else empty.
 func (tx *Tx) GateOf(ctx context.Context, run campaigns.ID, no int64) (gate, ghost campaigns.Gate, err error) {
 	gate = campaigns.GateRule
-	_, err = many(ctx, tx, "a customer's gate", `SELECT gate, bitmap FROM audiences WHERE run_id = $1 AND chunk = $2`,
+	order := append([]campaigns.Gate{campaigns.GateRule, campaigns.GateEligible}, campaigns.Gates()...)
+	_, err = many(ctx, tx, "a customer's gate", `SELECT gate, bitmap, NULL::bytea FROM audiences WHERE run_id = $1 AND chunk = $2
+		UNION ALL SELECT gate, NULL, nos FROM run_gates WHERE run_id = $1
+		UNION ALL SELECT $3, NULL, nos FROM run_parts WHERE run_id = $1`,
 		func(row pgx.CollectableRow) (struct{}, error) {
 			var at campaigns.Gate
-			var bytes []byte
-			if err := row.Scan(&at, &bytes); err != nil {
+			var chunk, set []byte
+			if err := row.Scan(&at, &chunk, &set); err != nil {
 				return struct{}{}, err
 			}
-			part := roaring.New()
-			if err := part.UnmarshalBinary(bytes); err != nil {
-				return struct{}{}, err
+			holds, err := holds(chunk, set, no)
+			switch {
+			case !holds || err != nil:
+			case at.IsGhost():
+				ghost = at
+			case slices.Index(order, at) > slices.Index(order, gate):
+				gate = at
 			}
-			if part.Contains(uint32(no % chunkSize)) {
-				if at.IsGhost() {
-					ghost = at
-				} else {
-					gate = at
-				}
-			}
-			return struct{}{}, nil
-		}, run, no/chunkSize)
+			return struct{}{}, err
+		}, run, no/chunkSize, campaigns.GateEligible)
 	return gate, ghost, err
 }
 
-func numbers(chunk int32, bytes []byte) ([]int64, error) {
-	members := roaring.New()
-	if err := members.UnmarshalBinary(bytes); err != nil {
-		return nil, fmt.Errorf("reading a bitmap: %w", err)
+// holds says whether a customer is in a chunk's bitmap, or in a set of its own.
+func holds(chunk, set []byte, no int64) (bool, error) {
+	if chunk == nil {
+		all, err := unpacked(set)
+		return err == nil && all.Contains(uint64(no)), err
 	}
-	nos := make([]int64, 0, members.GetCardinality())
-	for it := members.Iterator(); it.HasNext(); {
-		nos = append(nos, int64(chunk)*chunkSize+int64(it.Next()))
+	part := roaring.New()
+	if err := part.UnmarshalBinary(chunk); err != nil {
+		return false, fmt.Errorf("reading a bitmap: %w", err)
 	}
-	return nos, nil
+	return part.Contains(uint32(no % chunkSize)), nil
 }

@@ -3,7 +3,9 @@ package store
 import (
 	"context"
 	"fmt"
+	"time"
 
+	"github.com/RoaringBitmap/roaring/v2/roaring64"
 	"github.com/jackc/pgx/v5"
 
 	"beckon/campaigns"
@@ -14,14 +16,81 @@ func (tx *Tx) Suppressed(ctx context.Context, channel string, hashes [][]byte) (
 	return tx.hashes(ctx, "suppressions", `SELECT hash FROM suppressions WHERE channel = $1 AND hash = ANY($2)`, channel, hashes)
 }
 
-// Shared says which of the address hashes of a channel belong to more than one customer.
-func (tx *Tx) Shared(ctx context.Context, channel string, hashes [][]byte) (map[string]bool, error) {
-	return tx.hashes(ctx, "shared addresses", `SELECT hash FROM addresses WHERE channel = $1 AND hash = ANY($2) GROUP BY hash HAVING count(*) > 1`, channel, hashes)
-}
-
 // Crowded says which of the address hashes of a channel belong to more than so many customers.
 func (tx *Tx) Crowded(ctx context.Context, channel string, hashes [][]byte, most int) (map[string]bool, error) {
 	return tx.hashes(ctx, "crowded addresses", fmt.Sprintf(`SELECT hash FROM addresses WHERE channel = $1 AND hash = ANY($2) GROUP BY hash HAVING count(*) > %d`, most), channel, hashes)
+}
+
+// CrowdedAddresses are the address hashes of a channel that belong to more than so many customers, over all of them.
+func (tx *Tx) CrowdedAddresses(ctx context.Context, channel string, most int) (map[string]bool, error) {
+	found, err := many(ctx, tx, "crowded addresses", `SELECT hash FROM addresses WHERE channel = $1 GROUP BY hash HAVING count(*) > $2`, pgx.RowTo[[]byte], channel, most)
+	set := make(map[string]bool, len(found))
+	for _, hash := range found {
+		set[string(hash)] = true
+	}
+	return set, err
+}
+
+// SuppressedCustomers are all customers whose address of a channel is never to be sent to.
+func (tx *Tx) SuppressedCustomers(ctx context.Context, channel string) (*roaring64.Bitmap, error) {
+	return tx.customersOf(ctx, "suppressed customers", `SELECT a.no FROM suppressions s JOIN addresses a ON a.hash = s.hash AND a.channel = s.channel WHERE s.channel = $1`, channel)
+}
+
+// EachShared gives all customers who share an address of a channel with somebody, the customers of one address in a row.
+func (tx *Tx) EachShared(ctx context.Context, channel string, each func(no int64, hash []byte) error) error {
+	rows, err := tx.tx.Query(ctx, `SELECT hash, array_agg(no ORDER BY no) FROM addresses WHERE channel = $1 GROUP BY hash HAVING count(*) > 1`, channel)
+	if err != nil {
+		return fmt.Errorf("reading shared addresses: %w", err)
+	}
+	var hash []byte
+	var nos []int64
+	_, err = pgx.ForEachRow(rows, []any{&hash, &nos}, func() error {
+		for _, no := range nos {
+			if err := each(no, hash); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("reading shared addresses: %w", err)
+	}
+	return nil
+}
+
+// Entered are all customers who entered a campaign after a time (the zero time: ever), under a key unless it is empty.
+func (tx *Tx) Entered(ctx context.Context, campaign campaigns.ID, after time.Time, key string) (*roaring64.Bitmap, error) {
+	return tx.customersOf(ctx, "who entered", `SELECT no FROM campaign_entries WHERE campaign_id = $1 AND ($2::timestamptz IS NULL OR at > $2) AND ($3 = '' OR key = $3)`,
+		campaign, nullTime(after), key)
+}
+
+// EntriesOf reads the entries of some customers.
+func (tx *Tx) EntriesOf(ctx context.Context, campaign campaigns.ID, nos []int64) (map[int64]EntryHistory, error) {
+	found, err := many(ctx, tx, "entries", `SELECT no, count(*), max(at), array_agg(key) FROM campaign_entries WHERE no = ANY($1) AND campaign_id = $2 GROUP BY no`,
+		func(row pgx.CollectableRow) (EntryHistory, error) {
+			var h EntryHistory
+			err := row.Scan(&h.No, &h.N, &h.Last, &h.Keys)
+			return h, err
+		}, nos, campaign)
+	byNo := make(map[int64]EntryHistory, len(found))
+	for _, h := range found {
+		byNo[h.No] = h
+	}
+	return byNo, err
+}
+
+// customersOf collects the numbers that a statement gives.
+func (tx *Tx) customersOf(ctx context.Context, what, sql string, args ...any) (*roaring64.Bitmap, error) {
+	set := roaring64.New()
+	rows, err := tx.tx.Query(ctx, sql, args...)
+	if err == nil {
+		var no int64
+		_, err = pgx.ForEachRow(rows, []any{&no}, func() error { set.Add(uint64(no)); return nil })
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", what, err)
+	}
+	return set, nil
 }
 
 // WithoutConsent says which of the messages go to somebody who has not consented to their channel any more; those of

@@ -139,7 +139,9 @@ func (tx *Tx) countRun(ctx context.Context, r *campaigns.Run) error {
 	for _, status := range campaigns.MessageStatuses() {
 		r.Messages[string(status)] = 0
 	}
-	gates, err := many(ctx, tx, "gates", `SELECT gate, sum(n) FROM audiences WHERE run_id = $1 GROUP BY gate`, scanCount, r.ID)
+	gates, err := many(ctx, tx, "gates", `SELECT gate, sum(n)::bigint FROM (SELECT gate, n FROM audiences WHERE run_id = $1
+		UNION ALL SELECT gate, n FROM run_gates WHERE run_id = $1 UNION ALL SELECT $2, n FROM run_parts WHERE run_id = $1) g GROUP BY gate`,
+		scanCount, r.ID, campaigns.GateEligible)
 	if err != nil {
 		return err
 	}

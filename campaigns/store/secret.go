@@ -12,7 +12,7 @@ import (
 type secretCache struct{ values sync.Map }
 
 // Secret is 32 random bytes under a name, the same on every node, made when it is first asked for. The names in use:
-// addresses (AddressHash), codes (unique codes) and links (tokens in links).
+// addresses (AddressHash), codes (unique codes), holdout (salts of the global holdout) and links (tokens in links).
 func (s *Store) Secret(ctx context.Context, name string) ([]byte, error) {
 	if kept, ok := s.secret.values.Load(name); ok {
 		return kept.([]byte), nil
@@ -30,6 +30,11 @@ func (s *Store) Secret(ctx context.Context, name string) ([]byte, error) {
 	}
 	s.secret.values.Store(name, value)
 	return value, nil
+}
+
+// Secret is the store's; it is made outside the transaction.
+func (tx *Tx) Secret(ctx context.Context, name string) ([]byte, error) {
+	return tx.store.Secret(ctx, name)
 }
 
 // AddressHash is campaigns.AddressHash under this workspace's key; nil for an empty address.

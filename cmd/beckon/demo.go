@@ -115,7 +115,7 @@ func (d *demoCommand) run(ctx context.Context, stdout, stderr io.Writer, serve f
 // newPlay makes the shop; nothing is written yet.
 func (d *demoCommand) newPlay(say func(format string, args ...any)) (*demoPlay, error) {
 	workspace := campaigns.FreshWorkspace()
-	workspace.Name = "Demo"
+	workspace.Name, workspace.GlobalHoldout = "Demo", 0 // the table says why everybody got something or not, and has no column for it
 	start, err := time.ParseInLocation("2006-01-02T15:04:05", demoStart, workspace.Location())
 	if err != nil {
 		return nil, err

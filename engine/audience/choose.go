@@ -136,7 +136,7 @@ func (c *Chooser) Choose(ctx context.Context, s *store.Store, asked Asked) (Choi
 
 // whyVector says how much of a rule the columns in memory decide.
 func whyVector(asked Asked) string {
-	if left := plan(asked.Rule.Bind(asked.At)).left; left != "" {
+	if left := plan(asked.bind()).left; left != "" {
 		return "it is narrowed over columns in memory; those who are left are looked at one by one, because " + left
 	}
 	return "all of it runs over columns in memory"
@@ -165,7 +165,7 @@ func (a Asked) placed() Asked {
 		}
 		cuts = append(cuts, made)
 	}
-	return Asked{Rule: a.Rule.Ranked(cuts), At: a.At}
+	return Asked{Rule: a.Rule.Ranked(cuts), At: a.At, Where: a.Where}
 }
 
 // whyNot says why the columns in memory are not asked; empty when they are.

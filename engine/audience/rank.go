@@ -69,7 +69,7 @@ func (q Question) ranked(customers int64, cut func(places []*standing) error) (Q
 		for _, r := range asked.Rule.Ranks() {
 			cuts = append(cuts, known[keyOf(r, asked.At)].cuts)
 		}
-		ready.Conditions = append(ready.Conditions, Asked{Rule: asked.Rule.Ranked(cuts), At: asked.At})
+		ready.Conditions = append(ready.Conditions, Asked{Rule: asked.Rule.Ranked(cuts), At: asked.At, Where: asked.Where})
 	}
 	return ready, nil
 }

@@ -26,7 +26,7 @@ func (Pushdown) Find(ctx context.Context, s *store.Store, q Question) (*Answer, 
 		if p.question, err = q.rankedByReference(ctx, tx); err != nil {
 			return err
 		}
-		for _, step := range []func(context.Context) error{p.translate, p.count, p.match, p.gatherOpen, p.finish} {
+		for _, step := range []func(context.Context) error{p.translate, p.count, p.list, p.match, p.gatherOpen, p.finish} {
 			if err := step(ctx); err != nil {
 				return err
 			}
@@ -46,7 +46,7 @@ func ConditionOf(ctx context.Context, tx *store.Tx, asked Asked) (*Condition, er
 	if err != nil {
 		return nil, err
 	}
-	return t.condition(asked.Rule.Bind(asked.At))
+	return t.condition(asked.bind())
 }
 
 // pushdown is one question on its way.
@@ -74,7 +74,7 @@ func (p *pushdown) translate(ctx context.Context) error {
 		return err
 	}
 	for _, asked := range p.question.Conditions {
-		c, err := t.condition(asked.Rule.Bind(asked.At))
+		c, err := t.condition(asked.bind())
 		if err != nil {
 			return err
 		}
@@ -82,7 +82,7 @@ func (p *pushdown) translate(ctx context.Context) error {
 	}
 	p.args, p.joins = t.args, t.joins
 	for kind := range p.answer.Reachable {
-		names := reachColumns()[kind]
+		names := ReachColumns()[kind]
 		p.kinds = append(p.kinds, kind)
 		p.reach = append(p.reach, t.places[names[0]].SQL+" AND "+t.places[names[1]].SQL)
 	}
@@ -112,7 +112,7 @@ func (p *pushdown) count(ctx context.Context) error {
 		return p.progress(p.answer.Total)
 	}
 	for i, one := range p.parts {
-		if i == 0 || !one.IsWhole() {
+		if i == 0 || !one.IsWhole() || p.answer.Sets != nil {
 			continue
 		}
 		conditions, counted = append(conditions, one.SQL), append(counted, i)
@@ -133,6 +133,21 @@ func (p *pushdown) progress(scanned int64) error {
 		return nil
 	}
 	return p.question.Progress(scanned)
+}
+
+// list lists those for whom each condition is true that is the whole rule.
+func (p *pushdown) list(ctx context.Context) error {
+	for i, one := range p.parts {
+		if p.answer.Sets == nil || !one.IsWhole() {
+			continue
+		}
+		set := p.answer.Sets[i]
+		if err := p.tx.EachWhere(ctx, p.where(one.SQL), func(no int64) error { set.Add(uint64(no)); return nil }); err != nil {
+			return err
+		}
+		p.answer.Counts[i] = int64(set.GetCardinality())
+	}
+	return nil
 }
 
 // match counts, or lists, those for whom the first condition is true, when that is the whole rule.
@@ -222,16 +237,12 @@ func (p *pushdown) finishOne(ctx context.Context, no int64, record rules.Record)
 		if open := p.parts[i].open; open == nil || !open.Contains(uint64(no)) {
 			continue
 		}
-		is, err := c.Rule.Decide(ctx, record, c.At)
+		is, err := c.decide(ctx, record)
 		if err != nil {
 			return err
 		}
-		if !is {
-			continue
-		}
-		p.answer.Counts[i]++
-		if i == 0 {
-			p.answer.join(no, record)
+		if is {
+			p.answer.join(i, no, record)
 		}
 	}
 	return nil

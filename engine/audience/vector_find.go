@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/RoaringBitmap/roaring/v2/roaring64"
+
 	"beckon/campaigns/store"
 	"beckon/engine/rules"
 )
@@ -65,13 +67,13 @@ type vectorFind struct {
 func (f *vectorFind) plans(q Question, first, end int) []*vectorPlan {
 	var plans []*vectorPlan
 	for i, asked := range q.Conditions[first:end] {
-		bound := asked.Rule.Bind(asked.At)
+		bound := asked.bind()
 		plans = append(plans, plan(bound))
 		if first+i > 0 {
 			continue
 		}
 		for _, kind := range f.reach {
-			names := reachColumns()[kind]
+			names := ReachColumns()[kind]
 			plans = append(plans, plan(bound.Where(names[0], names[1])))
 		}
 	}
@@ -149,7 +151,10 @@ func (f *vectorFind) group(ctx context.Context, tx *store.Tx, chunks []*chunk, q
 			p -= kinds
 		}
 		if first+p == 0 && f.answer.Members != nil {
-			eachBit(m.bits, func(row int) { f.answer.Members.Add(uint64(base) + uint64(row)) })
+			addBits(f.answer.Members, base, m.bits)
+		}
+		if f.answer.Sets != nil {
+			addBits(f.answer.Sets[first+p], base, m.bits)
 		}
 		f.answer.Counts[first+p] += count
 		eachBit(m.left, func(row int) { left[p] = append(left[p], base+int64(row)) })
@@ -162,21 +167,24 @@ func (f *vectorFind) group(ctx context.Context, tx *store.Tx, chunks []*chunk, q
 	return nil
 }
 
+// addBits puts rows of a chunk into a set of customers.
+func addBits(set *roaring64.Bitmap, base int64, bits []uint64) {
+	nos := make([]uint64, 0, popcount(bits))
+	eachBit(bits, func(row int) { nos = append(nos, uint64(base)+uint64(row)) })
+	set.AddMany(nos)
+}
+
 // finish asks the reference about the customers whom a condition left over.
 func (f *vectorFind) finish(ctx context.Context, tx *store.Tx, q Question, i int, nos []int64) error {
 	f.answer.Left += int64(len(nos))
 	asked, needs := q.Conditions[i], q.needs()
 	for some := range slices.Chunk(nos, SpanSize) {
 		err := Each(ctx, tx, store.Span{Nos: some}, needs, asked.At, func(no int64, record rules.Record) error {
-			is, err := asked.Rule.Decide(ctx, record, asked.At)
-			if err != nil || !is {
-				return err
+			is, err := asked.decide(ctx, record)
+			if is && err == nil {
+				f.answer.join(i, no, record)
 			}
-			f.answer.Counts[i]++
-			if i == 0 {
-				f.answer.join(no, record)
-			}
-			return nil
+			return err
 		})
 		if err != nil {
 			return err

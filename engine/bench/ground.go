@@ -80,7 +80,9 @@ func (g *ground) shop(ctx context.Context, name string, connections int) (*store
 	if err != nil {
 		return nil, err
 	}
-	if err := s.Prepare(ctx, campaigns.FreshWorkspace()); err != nil {
+	workspace := campaigns.FreshWorkspace()
+	workspace.GlobalHoldout = 0 // every customer counts
+	if err := s.Prepare(ctx, workspace); err != nil {
 		s.Close()
 		return nil, err
 	}

@@ -1,0 +1,115 @@
+package engine
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/RoaringBitmap/roaring/v2/roaring64"
+
+	"beckon/campaigns"
+	"beckon/campaigns/store"
+	"beckon/engine/audience"
+)
+
+// A DryRun is the table that a run of a campaign at this moment would give. Counts are of customers.
+type DryRun struct {
+	Version    int              `json:"version" doc:"of the campaign that was tried"`
+	Audience   int64            `json:"audience" doc:"customers who match the rule; the sum of the gates"`
+	Gates      map[string]int64 `json:"gates"`
+	GhostGates map[string]int64 `json:"ghost_gates" doc:"later gates of those held out"`
+	Arms       map[string]int64 `json:"arms" doc:"customers by arm, of those who passed the gates before the arms"`
+	Messages   int64            `json:"messages" doc:"messages that would be written"`
+	TookMS     int64            `json:"took_ms"`
+	Executor   string           `json:"executor"`
+}
+
+// Table is the dry run as rows, gates in the order in which they are walked.
+func (d *DryRun) Table() []DryRunRow {
+	rows := []DryRunRow{{"audience", "", d.Audience}}
+	for _, gate := range campaigns.Gates() {
+		rows = append(rows, DryRunRow{"gate", string(gate), d.Gates[string(gate)]})
+	}
+	for _, gate := range campaigns.Gates() {
+		if n := d.GhostGates[string(gate)]; n > 0 {
+			rows = append(rows, DryRunRow{"ghost_gate", string(gate), n})
+		}
+	}
+	for _, arm := range sorted(d.Arms) {
+		rows = append(rows, DryRunRow{"arm", arm, d.Arms[arm]})
+	}
+	return append(rows, DryRunRow{"messages", "", d.Messages})
+}
+
+// A DryRunRow is one figure of a dry run: of is audience, gate, ghost_gate, arm or messages.
+type DryRunRow struct {
+	Of        string `json:"of"`
+	Name      string `json:"name"`
+	Customers int64  `json:"customers"`
+}
+
+// DryRunCampaign leads a campaign's audience through all gates as a run at this moment would, and writes nothing. version is
+// the one to try, 0 for the newest, draft or not.
+func (e *Engine) DryRunCampaign(ctx context.Context, id campaigns.ID, version int) (*DryRun, error) {
+	started := e.store.Now()
+	var p *plan
+	err := e.store.View(ctx, func(tx *store.Tx) error {
+		c, err := tx.Campaign(ctx, id)
+		if err == nil && version != 0 && version != c.Version {
+			c, err = tx.CampaignVersion(ctx, id, version)
+		}
+		if err != nil {
+			return err
+		}
+		if c.Kind == campaigns.Imported {
+			return campaigns.Conflict("an imported campaign was sent elsewhere: there is nothing to try")
+		}
+		p, err = e.newPlan(ctx, tx, c, tx.Now)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	found, err := e.sift(ctx, p, func(ctx context.Context, q audience.Question) (*audience.Answer, error) { return e.find(ctx, q) })
+	if err != nil {
+		return nil, err
+	}
+	out := &DryRun{Version: p.campaign.Version, Gates: map[string]int64{}, GhostGates: map[string]int64{}, Arms: map[string]int64{}, Executor: found.answer.Executor}
+	for _, gate := range campaigns.Gates() {
+		out.Gates[string(gate)] = 0
+	}
+	for gate, members := range found.gates {
+		out.Gates[string(gate)] = int64(members.GetCardinality())
+	}
+	err = e.store.View(ctx, func(tx *store.Tx) error { return e.late(ctx, tx, p, found.rest, out) })
+	for _, n := range out.Gates {
+		out.Audience += n
+	}
+	out.Messages = out.Gates[string(campaigns.GatePassed)]
+	out.TookMS = e.store.Now().Sub(started).Round(time.Millisecond).Milliseconds()
+	return out, err
+}
+
+// late leads the eligible through the gates after the arms, in the order in which a run would, and adds what became of them.
+func (e *Engine) late(ctx context.Context, tx *store.Tx, p *plan, eligible *roaring64.Bitmap, out *DryRun) error {
+	l, err := e.newLate(ctx, tx, p)
+	if err != nil {
+		return err
+	}
+	for nos := range p.parts(eligible) {
+		if err := l.decide(ctx, nos); err != nil {
+			return err
+		}
+		for gate, n := range l.gates {
+			if gate.IsGhost() {
+				out.GhostGates[strings.TrimPrefix(string(gate), "ghost:")] += n
+			} else {
+				out.Gates[string(gate)] += n
+			}
+		}
+		for arm, n := range l.arms {
+			out.Arms[arm] += n
+		}
+	}
+	return nil
+}

@@ -1,0 +1,210 @@
+package engine
+
+import (
+	"context"
+	"time"
+
+	"github.com/RoaringBitmap/roaring/v2/roaring64"
+
+	"beckon/campaigns"
+	"beckon/campaigns/store"
+	"beckon/engine/audience"
+	"beckon/engine/rules"
+)
+
+// A sieve leads a whole audience through the gates before the arms, as sets: what is asked of every customer is one
+// question to the executor, what is known of some is one statement each. early does the same for a few customers, one by
+// one; tests hold the two against each other.
+type sieve struct {
+	*plan
+	rest  *roaring64.Bitmap // those who were not stopped yet; at the end the eligible
+	gates map[campaigns.Gate]*roaring64.Bitmap
+	facts facts
+
+	answer    *audience.Answer
+	newcomers []int64 // whom the quarter did not know and lets through
+	newHeld   []int64 // likewise those it holds out
+	quarter   *quarter
+}
+
+// facts are sets over all customers. Those by kind of address are of the kinds that the plan's ways use.
+type facts struct {
+	matching   *roaring64.Bitmap
+	excluded   *roaring64.Bitmap // nil: nobody
+	neverHeld  *roaring64.Bitmap // likewise
+	consent    map[string]*roaring64.Bitmap
+	address    map[string]*roaring64.Bitmap
+	suppressed map[string]*roaring64.Bitmap
+	shared     map[string]map[int64]string // customer → address hash, of those who share it with somebody
+}
+
+// An asker asks the executor a question; it may keep a run to its node meanwhile.
+type asker func(ctx context.Context, q audience.Question) (*audience.Answer, error)
+
+// sift finds who matches a plan's rule and leads them through the gates before the arms. It writes nothing.
+func (e *Engine) sift(ctx context.Context, p *plan, ask asker) (*sieve, error) {
+	s := &sieve{plan: p, gates: map[campaigns.Gate]*roaring64.Bitmap{}}
+	if err := e.learn(ctx, s, ask); err != nil {
+		return nil, err
+	}
+	s.rest = s.facts.matching.Clone()
+	return s, e.store.View(ctx, func(tx *store.Tx) error {
+		for _, gate := range []func(context.Context, *store.Tx) error{s.gateExcluded, s.gateEntry, s.gateReach, s.gateDuplicates, s.gateLimit, s.gateGlobal} {
+			if err := gate(ctx, tx); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// learn asks the executor and the store side by side.
+func (e *Engine) learn(ctx context.Context, s *sieve, ask asker) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stored := make(chan error, 1)
+	go func() {
+		stored <- e.store.View(ctx, func(tx *store.Tx) error { return s.readAddresses(ctx, tx) })
+	}()
+	if err := s.ask(ctx, ask); err != nil {
+		cancel()
+		<-stored
+		return err
+	}
+	return <-stored
+}
+
+// ask asks all that is asked of every customer as one question.
+func (s *sieve) ask(ctx context.Context, ask asker) error {
+	everybody, err := rules.Compile(rules.NewSchema(s.workspace.Digits(), nil), "true")
+	if err != nil {
+		return err
+	}
+	s.facts.consent, s.facts.address = map[string]*roaring64.Bitmap{}, map[string]*roaring64.Bitmap{}
+	q := audience.Question{Sets: true, Conditions: []audience.Asked{{Rule: s.rule, At: s.at}}}
+	take := []func(set *roaring64.Bitmap){func(set *roaring64.Bitmap) { s.facts.matching = set }}
+	also := func(rule *rules.Rule, to func(set *roaring64.Bitmap), where ...string) {
+		q.Conditions, take = append(q.Conditions, audience.Asked{Rule: rule, At: s.at, Where: where}), append(take, to)
+	}
+	if s.excludes() {
+		also(s.excluded, func(set *roaring64.Bitmap) { s.facts.excluded = set })
+	}
+	if s.neverHeldOut != nil {
+		also(s.neverHeldOut, func(set *roaring64.Bitmap) { s.facts.neverHeld = set })
+	}
+	for _, kind := range s.kinds {
+		columns := audience.ReachColumns()[kind]
+		also(everybody, func(set *roaring64.Bitmap) { s.facts.address[kind] = set }, columns[1])
+		if s.needsConsent() {
+			also(everybody, func(set *roaring64.Bitmap) { s.facts.consent[kind] = set }, columns[0])
+		}
+	}
+	if s.answer, err = ask(ctx, q); err != nil {
+		return err
+	}
+	for i, set := range s.answer.Sets {
+		take[i](set)
+	}
+	return nil
+}
+
+// excludes says whether the workspace's own rule applies: transactional messages go to everybody.
+func (p *plan) excludes() bool { return p.excluded != nil && p.campaign.Purpose != "transactional" }
+
+// needsConsent says whether missing consent stops: it is no, but transactional messages need none.
+func (p *plan) needsConsent() bool { return p.campaign.Purpose != "transactional" }
+
+// stop puts those of a set who are still there at a gate.
+func (s *sieve) stop(gate campaigns.Gate, set *roaring64.Bitmap) {
+	if set == nil {
+		return
+	}
+	stopped := roaring64.And(s.rest, set)
+	if stopped.IsEmpty() {
+		return
+	}
+	s.rest.AndNot(stopped)
+	if before := s.gates[gate]; before != nil {
+		stopped.Or(before)
+	}
+	s.gates[gate] = stopped
+}
+
+func (s *sieve) gateExcluded(context.Context, *store.Tx) error {
+	s.stop(campaigns.GateExcluded, s.facts.excluded)
+	return nil
+}
+
+func (s *sieve) gateEntry(ctx context.Context, tx *store.Tx) error {
+	entered, err := s.entered(ctx, tx, s.rest)
+	if err == nil {
+		s.stop(campaigns.GateEntry, entered)
+	}
+	return err
+}
+
+// entered are those of some customers whom the entry limit does not let in again.
+func (p *plan) entered(ctx context.Context, tx *store.Tx, of *roaring64.Bitmap) (*roaring64.Bitmap, error) {
+	entry := p.campaign.Entry
+	switch {
+	case p.oneKey:
+		return tx.Entered(ctx, p.campaign.ID, p.entriesAfter(), p.key)
+	case entry.Every != nil:
+		return tx.Entered(ctx, p.campaign.ID, p.at.Now.Add(-time.Duration(*entry.Every)), "")
+	}
+	ever, err := tx.Entered(ctx, p.campaign.ID, time.Time{}, "")
+	if err != nil {
+		return nil, err
+	}
+	ever.And(of)
+	needs, again := audience.Needs{}.With(p.onceFor.Columns(), p.onceFor.Histories()), roaring64.New()
+	return again, spans(ever, func(nos []int64) error {
+		earlier, err := tx.EntriesOf(ctx, p.campaign.ID, nos)
+		if err != nil {
+			return err
+		}
+		return audience.Each(ctx, tx, store.Span{Nos: nos}, needs, p.at, func(no int64, record rules.Record) error {
+			if !p.mayEnter(record, earlier[no]) {
+				again.Add(uint64(no))
+			}
+			return nil
+		})
+	})
+}
+
+// entriesAfter is a time after which all entries under the plan's one key were made, so that a campaign of years reads the
+// entries of its present period alone. Entries are kept under the time of their occurrence.
+func (p *plan) entriesAfter() time.Time {
+	const day = 24 * time.Hour
+	entry := p.campaign.Entry
+	switch {
+	case entry == nil:
+		return p.at.Now.Add(-time.Second)
+	case entry.OncePer == "day":
+		return p.at.Now.Add(-3 * day)
+	case entry.OncePer == "week":
+		return p.at.Now.Add(-9 * day)
+	case entry.OncePer == "month":
+		return p.at.Now.Add(-33 * day)
+	case entry.OncePer == "year":
+		return p.at.Now.Add(-368 * day)
+	}
+	return time.Time{}
+}
+
+// spans gives a set's customers in pieces of what is read at a time.
+func spans(set *roaring64.Bitmap, do func(nos []int64) error) error {
+	some, nos := make([]uint64, audience.SpanSize), make([]int64, audience.SpanSize)
+	for it := set.ManyIterator(); ; {
+		n := it.NextMany(some)
+		if n == 0 {
+			return nil
+		}
+		for i, no := range some[:n] {
+			nos[i] = int64(no)
+		}
+		if err := do(nos[:n]); err != nil {
+			return err
+		}
+	}
+}
