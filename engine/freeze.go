@@ -14,7 +14,7 @@ import (
 func (e *Engine) freeze(ctx context.Context, tx *store.Tx, p *plan) (campaigns.Frozen, error) {
 	f := campaigns.Frozen{Templates: map[string]int{}, Offers: map[string]int{}, Zone: p.workspace.Zone, Hashes: map[string]string{}}
 	p.freezeDefinitions(&f)
-	parts := p.parts(&f)
+	parts := p.contents(&f)
 	for _, v := range p.variants {
 		for _, w := range v.ways {
 			f.Templates[w.TemplateID.String()] = w.revision
@@ -50,7 +50,7 @@ func (p *plan) freezeDefinitions(f *campaigns.Frozen) {
 		maps.Copy(f.Segments, uses.Segments)
 		maps.Copy(f.Computed, uses.Computed)
 	}
-	for _, rule := range []*rules.Rule{p.rule, p.still, p.neverHeldOut, p.entered} {
+	for _, rule := range []*rules.Rule{p.rule, p.still, p.neverHeldOut, p.segment} {
 		if rule != nil {
 			take(rule.Uses())
 		}
@@ -66,8 +66,8 @@ func (p *plan) freezeDefinitions(f *campaigns.Frozen) {
 	}
 }
 
-// parts are the campaign's own, by the names under which their hashes are kept.
-func (p *plan) parts(f *campaigns.Frozen) map[string]any {
+// contents are the campaign's own, by the names under which their hashes are kept.
+func (p *plan) contents(f *campaigns.Frozen) map[string]any {
 	c := &p.campaign
 	order, once := "", ""
 	if c.Audience != nil {

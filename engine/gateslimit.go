@@ -5,7 +5,6 @@ import (
 	"context"
 	"iter"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/RoaringBitmap/roaring/v2/roaring64"
@@ -42,7 +41,7 @@ func (s *sieve) gateLimit(ctx context.Context, tx *store.Tx) error {
 	if limited.Limit == 0 || s.rest.GetCardinality() <= uint64(limited.Limit) {
 		return nil
 	}
-	first, err := s.first(ctx, tx, int(limited.Limit), limited.OrderBy)
+	first, err := s.first(ctx, tx, int(limited.Limit))
 	if err == nil {
 		s.stop(campaigns.GateLimit, roaring64.AndNot(s.rest, first))
 	}
@@ -58,58 +57,24 @@ type ranked struct {
 
 // first are the first so many of those who are still there. Missing values come last whatever the direction; equal ones
 // are in the order of a hash.
-func (s *sieve) first(ctx context.Context, tx *store.Tx, n int, orderBy string) (*roaring64.Bitmap, error) {
-	best := podium{n: n}
+func (s *sieve) first(ctx context.Context, tx *store.Tx, n int) (*roaring64.Bitmap, error) {
+	best, by := podium{n: n, descending: s.descending}, s.orderBy
 	drawn := s.shuffle("limit")
-	if orderBy == "" {
+	if by == nil {
 		for it := s.rest.Iterator(); it.HasNext(); {
 			no := int64(it.Next())
 			best.add(ranked{no: no, place: drawn.Place(no)})
 		}
 		return best.members(), nil
 	}
-	by, descending, err := s.ordering(ctx, tx, orderBy)
-	if err != nil {
-		return nil, err
-	}
-	best.descending = descending
 	needs := audience.Needs{}.With(by.Columns(), by.Histories())
-	err = spans(s.rest, func(nos []int64) error {
+	err := spans(s.rest, func(nos []int64) error {
 		return audience.Each(ctx, tx, store.Span{Nos: nos}, needs, s.at, func(no int64, record rules.Record) error {
 			best.add(ranked{no, by.Of(record, s.at), drawn.Place(no)})
 			return nil
 		})
 	})
 	return best.members(), err
-}
-
-// ordering compiles an expression that may end with asc or desc.
-func (p *plan) ordering(ctx context.Context, tx *store.Tx, source string) (by *rules.Value, descending bool, err error) {
-	known, err := readDefinitions(ctx, tx)
-	if err != nil {
-		return nil, false, err
-	}
-	source, descending = splitOrder(source)
-	by, err = rules.CompileValue(known.frozen(&p.campaign).schema(), source)
-	if err != nil {
-		return nil, false, problems("audience.order_by", err)
-	}
-	if len(by.Ranks()) > 0 {
-		return nil, false, campaigns.Invalid("audience.order_by", "cannot use percentile or ntile: order by what they rank")
-	}
-	return by, descending, nil
-}
-
-// splitOrder takes the direction off an order; without one it ascends.
-func splitOrder(source string) (expression string, descending bool) {
-	source = strings.TrimSpace(source)
-	for _, direction := range []string{"asc", "desc"} {
-		before, is := strings.CutSuffix(strings.ToLower(source), direction)
-		if is && strings.TrimRight(before, " \t\r\n") != before {
-			return strings.TrimSpace(source[:len(before)]), direction == "desc"
-		}
-	}
-	return source, false
 }
 
 // A podium keeps the first n of many: it takes as much memory as twice that.

@@ -27,7 +27,7 @@ type plan struct {
 	descending bool
 
 	excluded     *rules.Rule // the workspace's; nil where there is none
-	entered      *rules.Rule // of the segment that the trigger waits for; nil where there is none
+	segment      *rules.Rule // of the segment that the trigger waits for; nil where there is none
 	still        *rules.Rule // nil where there is none
 	neverHeldOut *rules.Rule // likewise
 
@@ -180,7 +180,7 @@ func (p *plan) compile(theirs, newest *rules.Schema, checks *campaigns.Checks) {
 	p.compileValues(theirs, checks)
 	if c.Trigger != nil && c.Trigger.Segment != "" {
 		var err error
-		if p.entered, err = rules.Compile(theirs, fmt.Sprintf("segment(%q)", c.Trigger.Segment)); err != nil {
+		if p.segment, err = rules.Compile(theirs, fmt.Sprintf("segment(%q)", c.Trigger.Segment)); err != nil {
 			checks.Add(campaigns.Invalid("trigger.segment", "there is no segment %q that works", c.Trigger.Segment))
 		}
 	}

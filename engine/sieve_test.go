@@ -248,20 +248,6 @@ func TestALimitTakesTheFirstByItsOrderAndMissingValuesLast(t *testing.T) {
 
 func mixedPlace(i int) uint64 { return uint64(i*7919) % 101 }
 
-func TestAnOrderMayEndWithItsDirection(t *testing.T) {
-	for source, want := range map[string]struct {
-		expression string
-		descending bool
-	}{
-		"total_spend desc": {"total_spend", true}, " total_spend  ASC ": {"total_spend", false}, "total_spend": {"total_spend", false},
-		"desc": {"desc", false}, "fantasc": {"fantasc", false}, "total_spend\nDesc": {"total_spend", true},
-	} {
-		if expression, descending := splitOrder(source); expression != want.expression || descending != want.descending {
-			t.Errorf("%q is by %q, descending %v", source, expression, descending)
-		}
-	}
-}
-
 func TestPartsHoldEveryEligibleCustomerOnceInOneOrder(t *testing.T) {
 	m := newMixedShop(t)
 	c := campaigns.Campaign{ID: campaigns.NewID(m.clock.Now()), Salt: "salt", Definition: campaigns.Definition{Rule: "true", Kind: campaigns.Once, Purpose: "marketing",
