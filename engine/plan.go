@@ -27,14 +27,14 @@ type plan struct {
 	still        *rules.Rule // nil where there is none
 	neverHeldOut *rules.Rule // likewise
 
-	computed  map[string]*rules.Value // that templates print, by name
-	variants  []variant
-	kinds     []string // of address that the variants use, sorted
-	ranges    []lift.Range
-	at        rules.Instant
-	period    string
-	key       string // of the entry, where it is the same for everybody
-	oneKey    bool
+	computed map[string]*rules.Value // that templates print, by name
+	variants []variant
+	kinds    []string // of address that the variants use, sorted
+	ranges   []lift.Range
+	at       rules.Instant
+	period   string
+	key      string // of the entry, where it is the same for everybody
+	oneKey   bool
 
 	moneyNames map[string]bool
 }
@@ -171,6 +171,8 @@ func (p *plan) compile(theirs, newest *rules.Schema, checks *campaigns.Checks) {
 			checks.Add(problems(r.field, err))
 		} else if r.field == "still" && len((*r.to).Ranks()) > 0 {
 			checks.Add(campaigns.Invalid("still", "cannot use percentile or ntile: it is asked about one customer, when the message is about to be sent"))
+		} else if r.field == "never_hold_out" && len((*r.to).Ranks()) > 0 {
+			checks.Add(campaigns.Invalid("never_hold_out", "cannot use percentile or ntile: it is asked about one customer, when the message is queued"))
 		}
 	}
 	if c.Entry != nil && c.Entry.OnceFor != "" {
@@ -247,4 +249,3 @@ func (p *plan) variantNamed(name string) *variant {
 	}
 	return nil
 }
-

@@ -24,6 +24,20 @@ func (tx *Tx) Crowded(ctx context.Context, channel string, hashes [][]byte, most
 	return tx.hashes(ctx, "crowded addresses", fmt.Sprintf(`SELECT hash FROM addresses WHERE channel = $1 AND hash = ANY($2) GROUP BY hash HAVING count(*) > %d`, most), channel, hashes)
 }
 
+// AllCrowded are all address hashes that belong to more than so many customers, by channel.
+func (tx *Tx) AllCrowded(ctx context.Context, most int) (map[string]map[string]bool, error) {
+	crowded := map[string]map[string]bool{}
+	err := tx.eachRow(ctx, "crowded addresses", `SELECT channel, hash FROM addresses GROUP BY hash, channel HAVING count(*) > $1`, func(values [][]byte) error {
+		channel := string(values[0])
+		if crowded[channel] == nil {
+			crowded[channel] = map[string]bool{}
+		}
+		crowded[channel][string(values[1])] = true
+		return nil
+	}, most)
+	return crowded, err
+}
+
 // WithoutConsent says which of the messages go to somebody who has not consented to their channel any more; those of
 // transactional campaigns need no consent.
 func (tx *Tx) WithoutConsent(ctx context.Context, messages []campaigns.Message) (map[campaigns.ID]bool, error) {
