@@ -82,9 +82,27 @@ func TestACouponTakesItsPercentageOffOnceAndSaysSoAgain(t *testing.T) {
 	}
 }
 
+// limit sets the limit on all uses of a campaign's offer.
+func (w *world) limit(campaign campaigns.ID, uses int64) {
+	w.Helper()
+	w.update(func(tx *store.Tx) error {
+		c, err := tx.Campaign(w.ctx, campaign)
+		if err != nil {
+			return err
+		}
+		o, err := tx.LockOffer(w.ctx, *c.OfferID)
+		if err != nil {
+			return err
+		}
+		o.Limits.Total = &uses
+		return tx.SaveOffer(w.ctx, &o)
+	})
+}
+
 func TestOneOfFiftyGetsTheLastUse(t *testing.T) {
 	w := newWorld(t, "2026-11-21T10:00:00+08:00")
-	_, messages := w.issued(50, func(o *campaigns.OfferDefinition) { last := int64(20); o.Limits.Total = &last })
+	campaign, messages := w.issued(50, func(*campaigns.OfferDefinition) {})
+	w.limit(campaign, 20) // after the codes are out: no more are issued than there are uses
 	shared := messages[49]
 	race := func(order func(i int) string, code func(i int) campaigns.Message) (won int, limits map[string]int) {
 		var mu sync.Mutex
