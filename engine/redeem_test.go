@@ -15,6 +15,17 @@ import (
 // issued makes a live offer and a campaign that gives a coupon of it to each of n customers, and gives their codes.
 func (w *world) issued(n int, change func(o *campaigns.OfferDefinition)) (campaigns.ID, []campaigns.Message) {
 	w.Helper()
+	c := w.offered(n, change)
+	messages := w.messages(store.MessageFilter{Campaign: c})
+	if len(messages) != n || messages[0].Code == "" {
+		w.Fatalf("%d messages, %+v", len(messages), messages[0])
+	}
+	return c, messages
+}
+
+// offered runs a campaign with an offer over n customers.
+func (w *world) offered(n int, change func(o *campaigns.OfferDefinition)) campaigns.ID {
+	w.Helper()
 	o := campaigns.Offer{Status: campaigns.OfferLive, OfferDefinition: campaigns.OfferDefinition{Name: "Ten off", Effect: campaigns.Effect{Kind: "percent_off", Value: "10"}}}
 	change(&o.OfferDefinition)
 	w.update(func(tx *store.Tx) error {
@@ -29,11 +40,7 @@ func (w *world) issued(n int, change func(o *campaigns.OfferDefinition)) (campai
 		d.Variants[0].TemplateID = w.template("{{ offer.value }} off", "Show {{ code }} at the till")
 	})
 	w.settle()
-	messages := w.messages(store.MessageFilter{Campaign: c.ID})
-	if len(messages) != n || messages[0].Code == "" {
-		w.Fatalf("%d messages, %+v", len(messages), messages[0])
-	}
-	return c.ID, messages
+	return c.ID
 }
 
 func basket(customer, code string, prices ...int64) campaigns.Basket {
