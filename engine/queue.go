@@ -316,6 +316,10 @@ func (b *batch) enter(ctx context.Context, nos []int64) error {
 		history := earlier[p.no]
 		key, given := b.keys[p.no]
 		switch {
+		case b.run.ResendOf != nil: // the remainder of a run that let them in
+			if key = b.entryKey(p.record, history); !slices.Contains(history.Keys, key) {
+				p.entry = key
+			}
 		case given && slices.Contains(history.Keys, key), !given && !b.mayEnter(p.record, history):
 			p.gate = campaigns.GateEntry
 		case given:
@@ -336,7 +340,7 @@ func (b *batch) write(ctx context.Context) error {
 	assignments := make([]store.Assignment, 0, len(b.people))
 	for i := range b.people {
 		p := &b.people[i]
-		if p.gate == campaigns.GatePassed {
+		if p.gate == campaigns.GatePassed && p.entry != "" {
 			entries = append(entries, store.Entered{No: p.no, Key: p.entry})
 		}
 		if p.gate != campaigns.GateEntry && !p.outside {
