@@ -237,6 +237,28 @@ func (c *Campaign) stretch(occurrence time.Time) string {
 	return fmt.Sprintf("%04dQ%d", local.Year(), (int(local.Month())+2)/3)
 }
 
+// Stretch is the time in which all occurrences have the same entry key as one, from until before to, for entry limits that
+// do not depend on the customer (EntryKey says which). An entry once for good has the zero times: ever.
+func (c *Campaign) Stretch(occurrence time.Time) (from, to time.Time) {
+	zone := c.Zone()
+	local := occurrence.In(zone)
+	day := func(year int, month time.Month, day int) time.Time { return Place(time.Date(year, month, day, 0, 0, 0, 0, time.UTC), zone) }
+	switch e := c.Entry; {
+	case e == nil:
+		return occurrence, occurrence.Add(time.Microsecond)
+	case e.OncePer == "year":
+		return day(local.Year(), 1, 1), day(local.Year()+1, 1, 1)
+	case e.OncePer == "month":
+		return day(local.Year(), local.Month(), 1), day(local.Year(), local.Month()+1, 1)
+	case e.OncePer == "day":
+		return day(local.Year(), local.Month(), local.Day()), day(local.Year(), local.Month(), local.Day()+1)
+	case e.OncePer == "week":
+		monday := local.Day() - (int(local.Weekday())+6)%7
+		return day(local.Year(), local.Month(), monday), day(local.Year(), local.Month(), monday+7)
+	}
+	return time.Time{}, time.Time{}
+}
+
 // EntryKey is the key under which a customer enters at an occurrence, for entry limits that do not depend on the
 // customer; ok is false for those that do (Every and OnceFor).
 func (c *Campaign) EntryKey(occurrence time.Time) (key string, ok bool) {

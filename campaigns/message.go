@@ -21,6 +21,7 @@ type Message struct {
 	TemplateRevision int
 	Address          string
 	Vars             map[string]any // what the template says about this person, nested as it names them
+	VarsText         []byte         // Vars as JSON, where they are only written
 	Code             string
 	Status           MessageStatus
 	Attempts         int

@@ -2,6 +2,8 @@ package engine
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -35,7 +37,7 @@ func (d *DryRun) Table() []DryRunRow {
 			rows = append(rows, DryRunRow{"ghost_gate", string(gate), n})
 		}
 	}
-	for _, arm := range sorted(d.Arms) {
+	for _, arm := range slices.Sorted(maps.Keys(d.Arms)) {
 		rows = append(rows, DryRunRow{"arm", arm, d.Arms[arm]})
 	}
 	return append(rows, DryRunRow{"messages", "", d.Messages})
@@ -92,23 +94,25 @@ func (e *Engine) DryRunCampaign(ctx context.Context, id campaigns.ID, version in
 
 // late leads the eligible through the gates after the arms, in the order in which a run would, and adds what became of them.
 func (e *Engine) late(ctx context.Context, tx *store.Tx, p *plan, eligible *roaring64.Bitmap, out *DryRun) error {
-	l, err := e.newLate(ctx, tx, p)
+	b, err := e.dryBatch(ctx, tx, p, int64(eligible.GetCardinality()))
 	if err != nil {
 		return err
 	}
 	for nos := range p.parts(eligible) {
-		if err := l.decide(ctx, nos); err != nil {
+		if err := b.decide(ctx, nos); err != nil {
 			return err
 		}
-		for gate, n := range l.gates {
+		for gate, nos := range b.gates {
 			if gate.IsGhost() {
-				out.GhostGates[strings.TrimPrefix(string(gate), "ghost:")] += n
+				out.GhostGates[strings.TrimPrefix(string(gate), "ghost:")] += int64(len(nos))
 			} else {
-				out.Gates[string(gate)] += n
+				out.Gates[string(gate)] += int64(len(nos))
 			}
 		}
-		for arm, n := range l.arms {
-			out.Arms[arm] += n
+		for i := range b.people {
+			if p := &b.people[i]; !p.outside && p.arm.Arm != "" {
+				out.Arms[p.arm.Arm]++
+			}
 		}
 	}
 	return nil

@@ -38,6 +38,7 @@ type Engine struct {
 	log     *slog.Logger
 	baseURL string
 	words   words
+	ready   readyRuns
 	finder  *audience.Chooser
 	beat    time.Duration // how often a run that is held is kept
 	wake    chan struct{} // something was queued: senders need not wait for their tick

@@ -148,11 +148,12 @@ func (p *plan) entered(ctx context.Context, tx *store.Tx, of *roaring64.Bitmap) 
 	entry := p.campaign.Entry
 	switch {
 	case p.oneKey:
-		return tx.Entered(ctx, p.campaign.ID, p.entriesAfter(), p.key)
+		from, to := p.campaign.Stretch(p.at.Now)
+		return tx.Entered(ctx, p.campaign.ID, from, to, "")
 	case entry.Every != nil:
-		return tx.Entered(ctx, p.campaign.ID, p.at.Now.Add(-time.Duration(*entry.Every)), "")
+		return tx.Entered(ctx, p.campaign.ID, p.at.Now.Add(time.Microsecond-time.Duration(*entry.Every)), time.Time{}, "")
 	}
-	ever, err := tx.Entered(ctx, p.campaign.ID, time.Time{}, "")
+	ever, err := tx.Entered(ctx, p.campaign.ID, time.Time{}, time.Time{}, "")
 	if err != nil {
 		return nil, err
 	}
@@ -170,26 +171,6 @@ func (p *plan) entered(ctx context.Context, tx *store.Tx, of *roaring64.Bitmap) 
 			return nil
 		})
 	})
-}
-
-// entriesAfter is a time after which all entries under the plan's one key were made, so that a campaign of years reads the
-// entries of its present period alone. Entries are kept under the time of their occurrence.
-func (p *plan) entriesAfter() time.Time {
-	const day = 24 * time.Hour
-	entry := p.campaign.Entry
-	switch {
-	case entry == nil:
-		return p.at.Now.Add(-time.Second)
-	case entry.OncePer == "day":
-		return p.at.Now.Add(-3 * day)
-	case entry.OncePer == "week":
-		return p.at.Now.Add(-9 * day)
-	case entry.OncePer == "month":
-		return p.at.Now.Add(-33 * day)
-	case entry.OncePer == "year":
-		return p.at.Now.Add(-368 * day)
-	}
-	return time.Time{}
 }
 
 // spans gives a set's customers in pieces of what is read at a time.

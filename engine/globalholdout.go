@@ -62,14 +62,8 @@ func (q *quarter) readCrowded(ctx context.Context, tx *store.Tx) (err error) {
 	if q.crowded != nil {
 		return nil
 	}
-	crowded := map[string]map[string]bool{}
-	for _, kind := range []string{campaigns.Email, campaigns.SMS} {
-		if crowded[kind], err = tx.CrowdedAddresses(ctx, kind, sharersMax); err != nil {
-			return err
-		}
-	}
-	q.crowded = crowded
-	return nil
+	q.crowded, err = tx.AllCrowded(ctx, sharersMax)
+	return err
 }
 
 // crowdedFrom is how many customers are worth reading all crowded addresses for; of fewer only their own are looked up.

@@ -175,6 +175,8 @@ func (p *plan) compile(theirs, newest *rules.Schema, checks *campaigns.Checks) {
 			checks.Add(problems(r.field, err))
 		} else if r.field == "still" && len((*r.to).Ranks()) > 0 {
 			checks.Add(campaigns.Invalid("still", "cannot use percentile or ntile: it is asked about one customer, when the message is about to be sent"))
+		} else if r.field == "never_hold_out" && len((*r.to).Ranks()) > 0 {
+			checks.Add(campaigns.Invalid("never_hold_out", "cannot use percentile or ntile: it is asked about one customer, when the message is queued"))
 		}
 	}
 	p.compileValues(theirs, checks)
@@ -257,9 +259,10 @@ func (p *plan) mayEnter(record rules.Record, earlier store.EntryHistory) bool {
 	if e := p.campaign.Entry; e != nil && e.Every != nil {
 		return earlier.N == 0 || !earlier.Last.After(p.at.Now.Add(-time.Duration(*e.Every)))
 	}
-	if p.oneKey && earlier.N > 0 {
+	if p.oneKey {
 		// Who entered under another limit that an earlier version had, in what is one stretch of this one, has entered.
-		if key, _ := p.campaign.EntryKey(earlier.Last); key == p.key {
+		from, to := p.campaign.Stretch(p.at.Now)
+		if slices.ContainsFunc(earlier.At, func(at time.Time) bool { return from.IsZero() || !at.Before(from) && at.Before(to) }) {
 			return false
 		}
 	}

@@ -2,12 +2,9 @@ package engine
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
-	"fmt"
+	"errors"
 	"slices"
-	"strings"
+	"sync"
 	"time"
 
 	"beckon/campaigns"
@@ -17,351 +14,358 @@ import (
 	"beckon/engine/rules"
 )
 
-// Queue draws arms and writes messages for one run, a part of its audience at a time. A part is taken out of the eligible
-// and put at its gates in the same transaction that enters, assigns, issues and queues: a crash leaves it eligible, and
-// two nodes may queue the same run.
+// A piece of a run is queued before others get their turn: so many parts by each of so many workers, or until its time is
+// over. One worker alone where the order in which customers are walked decides who gets it.
+const (
+	pieceParts   = 4
+	pieceTime    = 250 * time.Millisecond
+	pieceWorkers = 2
+)
+
+// Queue draws arms and writes messages for one run, a piece of its audience at a time, so that a small run goes through
+// while a large one is queued. A part is taken out of the eligible and put at its gates in the same transaction that
+// enters, assigns, issues and queues: a crash leaves it eligible, and any node may go on.
 func (e *Engine) Queue(ctx context.Context) (int, error) {
-	run, err := e.claimRun(ctx, campaigns.Queueing, campaigns.Queueing)
+	var run *campaigns.Run
+	err := e.store.Update(ctx, func(tx *store.Tx) (err error) {
+		run, err = tx.TakeTurn(ctx, e.node, tx.Now.Add(Lease))
+		return err
+	})
 	if err != nil || run == nil {
 		return 0, err
 	}
-	return 1, e.stopOnFault(ctx, run, e.queueRun(ctx, run))
+	return 1, e.stopOnFault(ctx, run, e.queuePiece(ctx, run))
 }
 
-func (e *Engine) queueRun(ctx context.Context, run *campaigns.Run) error {
-	var p *plan
-	err := e.store.View(ctx, func(tx *store.Tx) error {
-		c, err := tx.CampaignVersion(ctx, run.CampaignID, run.Version)
-		if err != nil {
-			return err
-		}
-		p, err = e.newPlan(ctx, tx, c, run.Occurrence)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	cipher, err := e.cipher(ctx)
-	if err != nil {
-		return err
-	}
-	links, err := e.links(ctx, p.workspace)
+func (e *Engine) queuePiece(ctx context.Context, run *campaigns.Run) error {
+	ready, err := e.readyToQueue(ctx, run)
 	if err != nil {
 		return err
 	}
 	if err := e.store.MonthsOfMessages(ctx); err != nil {
 		return err
 	}
-	for ctx.Err() == nil {
-		left := true
-		err := e.store.Update(ctx, func(tx *store.Tx) error {
-			b := &batch{plan: p, run: run, tx: tx, cipher: cipher, links: links, gates: map[campaigns.Gate][]int64{}}
-			left, err = b.queuePart(ctx)
-			if err != nil {
-				return err
-			}
-			if !left {
-				if err := tx.MergeGates(ctx, run.ID); err != nil {
-					return err
+	workers := pieceWorkers
+	if ready.plan.scarce() {
+		workers = 1
+	}
+	var working sync.WaitGroup
+	failed, more := make([]error, workers), make([]bool, workers)
+	until := e.store.Now().Add(pieceTime)
+	for i := range workers {
+		working.Go(func() {
+			for part := 0; part < pieceParts && ctx.Err() == nil && (part == 0 || e.store.Now().Before(until)); part++ {
+				if more[i], failed[i] = e.queuePart(ctx, run, ready, i > 0); !more[i] || failed[i] != nil {
+					return
 				}
-				run.Status, run.QueuedAt = campaigns.Sending, &tx.Now
+				e.nudge()
 			}
-			return tx.SaveRun(ctx, run, campaigns.Queueing, e.node, tx.Now.Add(Lease))
 		})
-		if err != nil {
-			run.Status = campaigns.Queueing
+	}
+	working.Wait()
+	if err := errors.Join(append(failed, ctx.Err())...); err != nil || slices.Contains(more, true) {
+		return err
+	}
+	return e.endQueueing(ctx, run)
+}
+
+// endQueueing lets a run go on to sending once nobody of its audience waits to be queued.
+func (e *Engine) endQueueing(ctx context.Context, run *campaigns.Run) error {
+	ended := false
+	err := e.store.Update(ctx, func(tx *store.Tx) error {
+		held, err := tx.HoldRun(ctx, run.ID, e.node)
+		if err != nil || !held {
 			return err
 		}
-		e.nudge()
-		if !left {
-			return nil
+		if left, err := tx.PartsLeft(ctx, run.ID); err != nil || left {
+			return err
 		}
+		done := *run
+		if done.Reason, err = e.budgetReason(ctx, tx, &done); err != nil {
+			return err
+		}
+		if err := tx.MergeGates(ctx, run.ID); err != nil {
+			return err
+		}
+		done.Status, done.QueuedAt = campaigns.Sending, &tx.Now
+		ended = true
+		return tx.SaveRun(ctx, &done, campaigns.Queueing, e.node, tx.Now.Add(Lease))
+	})
+	if ended {
+		e.ready.forget(run.ID)
 	}
-	return ctx.Err()
+	return err
 }
 
-// cipher makes unique codes; its key is the workspace's.
-func (e *Engine) cipher(ctx context.Context) (*offers.Cipher, error) {
-	key, err := e.store.Secret(ctx, "codes")
-	if err != nil {
-		return nil, err
-	}
-	return offers.NewCipher(key)
+// queuePart queues one part, from the front of the audience or from its end; more is false when none was free.
+func (e *Engine) queuePart(ctx context.Context, run *campaigns.Run, r *readyRun, fromEnd bool) (more bool, err error) {
+	err = e.store.Update(ctx, func(tx *store.Tx) error {
+		more = false
+		held, err := tx.HoldRun(ctx, run.ID, e.node)
+		if err != nil || !held {
+			return err
+		}
+		b := r.batch(tx, run)
+		if err := b.resume(ctx); err != nil {
+			return err
+		}
+		take := tx.TakePart
+		if !r.plan.scarce() {
+			take = func(ctx context.Context, id campaigns.ID) (store.Part, error) { return tx.TakeFree(ctx, id, fromEnd) }
+		}
+		part, err := take(ctx, run.ID)
+		if err != nil || len(part.Nos) == 0 {
+			return err
+		}
+		more = true
+		b.inTurn(part.Nos)
+		if err := b.admit(ctx, part.Nos); err != nil {
+			return err
+		}
+		if err := b.suspend(ctx); err != nil {
+			return err
+		}
+		return tx.PutGates(ctx, run.ID, part.Part, b.gates)
+	})
+	return more, err
 }
 
-// A batch is one part of a run's audience on its way through the gates after the arms.
+// A batch is some of a run's audience on their way through the gates after the arms.
 type batch struct {
 	*plan
-	run      *campaigns.Run
-	tx       *store.Tx
-	cipher   *offers.Cipher
-	links    links
+	run     *campaigns.Run
+	tx      *store.Tx
+	cipher  *offers.Cipher
+	links   links
+	crowded map[string]map[string]bool // addresses of too many, by kind; nil where only those of the batch are looked up
+	keys    map[int64]string           // under which customers enter, where it is not the plan's own key
+	dry     bool                       // decides only: nothing is locked, and nothing but the gates is worked out
+
+	names    []string       // of the columns that people have
+	column   map[string]int // by name
+	people   []person
 	gates    map[campaigns.Gate][]int64
-	people   []*person
 	messages []campaigns.Message
 	coupons  []campaigns.Coupon
+	*walk
 }
 
 // A person is one customer of a batch.
 type person struct {
 	no      int64
-	record  rules.Record
+	values  []any        // of the columns, in the order of their names
+	record  rules.Record // the same by name, and histories, where expressions ask for them
+	entry   string
 	arm     store.Assignment
+	outside bool     // of the comparison: sent to, and in no arm
 	variant *variant // the one they get; a ghost's is the one its message stands for
+	ways    []*way   // by which each variant that matters reaches them; the first is their own message's
+	planned time.Time
+	closes  time.Time
+	price   int64 // micros of their own message
 	gate    campaigns.Gate
 }
 
-func (b *batch) queuePart(ctx context.Context) (bool, error) {
-	part, err := b.tx.TakePart(ctx, b.run.ID)
-	if err != nil || len(part.Nos) == 0 {
-		return false, err
+// admit takes customers through all gates after the arms and writes what follows: entries, arms, messages, coupons. It
+// leaves in gates where each of them ended, for the caller to keep. It holds the customers' slices until the transaction
+// ends.
+func (b *batch) admit(ctx context.Context, nos []int64) error {
+	if err := b.tx.LockSlices(ctx, nos); err != nil {
+		return err
 	}
-	for _, do := range []func(context.Context, []int64) error{b.load, b.enter, b.assign, b.walk} {
-		if err := do(ctx, part.Nos); err != nil {
-			return false, err
-		}
+	if err := b.decide(ctx, nos); err != nil {
+		return err
 	}
-	if err := b.write(ctx); err != nil {
-		return false, err
-	}
-	return true, b.tx.PutGates(ctx, b.run.ID, part.Part, b.gates)
+	return b.write(ctx)
 }
 
-// load reads what entry keys, arm keys and the templates' variables need.
-func (b *batch) load(ctx context.Context, nos []int64) error {
-	needs := b.needs().With([]string{"id", "email", "phone"}, nil)
-	for _, v := range b.variants {
-		for i := range v.ways {
-			needs = needs.With(b.variablesNeed(&v.ways[i]))
+// decide finds where customers end, in their order, and writes nothing. What is used up on the way, of budgets, codes and
+// slots, is used up for those whom the batch decides afterwards.
+func (b *batch) decide(ctx context.Context, nos []int64) error {
+	b.people, b.gates, b.messages, b.coupons = b.people[:0], map[campaigns.Gate][]int64{}, nil, nil
+	if len(nos) == 0 {
+		return nil
+	}
+	for _, do := range []func(context.Context, []int64) error{b.load, b.enter, b.reachAgain, b.assign, b.count, b.limits} {
+		if err := do(ctx, nos); err != nil {
+			return err
 		}
 	}
-	found := map[int64]bool{}
-	err := audience.Each(ctx, b.tx, store.Span{Nos: nos}, needs, b.at, func(no int64, record rules.Record) error {
-		kept := make(rules.Record, len(record))
-		for name, value := range record {
-			kept[name] = value
+	for i := range b.people {
+		b.through(&b.people[i])
+	}
+	for i := range b.people {
+		b.put(&b.people[i])
+	}
+	return nil
+}
+
+// through leads one person through the gates. None of them sees the arm: whoever could not be sent one of the variants is
+// stopped in every arm, or the arms would differ in more than their messages.
+func (b *batch) through(p *person) {
+	switch {
+	case p.gate != "":
+	case !b.schedule(p):
+		p.gate = campaigns.GateCap
+	case b.isSpent(p):
+		p.gate = campaigns.GateBudget
+	case b.lacksCodes():
+		p.gate = campaigns.GateCode
+	case !b.isPrintable(p):
+		p.gate = campaigns.GateTemplate
+	default:
+		p.gate = campaigns.GatePassed
+		b.spend(p)
+	}
+	b.pace(p)
+}
+
+func (b *batch) isGhost(p *person) bool { return !p.outside && p.arm.Arm == campaigns.Holdout }
+
+// put puts somebody at a gate: a ghost at the holdout, its later gate beside.
+func (b *batch) put(p *person) {
+	gate := p.gate
+	if gate != campaigns.GateEntry && b.isGhost(p) {
+		if gate != campaigns.GatePassed {
+			b.gates[campaigns.GhostGate(gate)] = append(b.gates[campaigns.GhostGate(gate)], p.no)
 		}
-		b.people = append(b.people, &person{no: no, record: kept})
-		found[no] = true
-		return nil
+		gate = campaigns.GateHoldout
+	}
+	b.gates[gate] = append(b.gates[gate], p.no)
+}
+
+// load reads what the gates and the messages ask for, in the order of nos.
+func (b *batch) load(ctx context.Context, nos []int64) error {
+	needs := b.batchNeeds()
+	b.names, b.column = needs.Columns, make(map[string]int, len(needs.Columns))
+	for i, name := range b.names {
+		b.column[name] = i
+	}
+	place := make(map[int64]int, len(nos))
+	for i, no := range nos {
+		place[no] = i
+	}
+	found := make([]person, len(nos))
+	values := make([]any, len(nos)*len(b.names))
+	err := b.each(ctx, nos, needs, func(no int64, row []any, record rules.Record) {
+		i, is := place[no]
+		if !is {
+			return
+		}
+		found[i] = person{no: no, values: values[i*len(b.names) : (i+1)*len(b.names)], record: record}
+		copy(found[i].values, row)
 	})
-	for _, no := range nos {
-		if !found[no] { // erased since it was selected
+	for i, no := range nos {
+		if found[i].no == 0 { // erased since it was selected
 			b.gates[campaigns.GateAddress] = append(b.gates[campaigns.GateAddress], no)
+		} else {
+			b.people = append(b.people, found[i])
 		}
 	}
 	return err
 }
 
-// enter lets in who is inside the entry limit: the insert decides between two runs that want the same customer.
+// each reads columns alone where no expression asks for more: making a record for everybody would take most of the time.
+func (b *batch) each(ctx context.Context, nos []int64, needs audience.Needs, each func(no int64, row []any, record rules.Record)) error {
+	span := store.Span{Nos: nos}
+	if first, last := slices.Min(nos), slices.Max(nos); last-first < 2*int64(len(nos)) {
+		span = store.Span{From: first, To: last + 1}
+	}
+	if !b.needsRecords() {
+		return b.tx.EachCustomer(ctx, span, needs.Columns, func(no int64, row []any) error {
+			each(no, row, nil)
+			return nil
+		})
+	}
+	row := make([]any, len(needs.Columns))
+	return audience.Each(ctx, b.tx, store.Span{Nos: nos}, needs, b.at, func(no int64, record rules.Record) error {
+		kept := make(rules.Record, len(record))
+		for name, value := range record {
+			kept[name] = value
+		}
+		for i, name := range needs.Columns {
+			row[i] = record[name]
+		}
+		each(no, row, kept)
+		return nil
+	})
+}
+
+// field is a column of somebody as rules have it.
+func (b *batch) field(p *person, name string) any {
+	if p.record != nil {
+		return p.record[name]
+	}
+	i, is := b.column[name]
+	if !is {
+		return nil
+	}
+	if days, is := p.values[i].(int32); is {
+		return rules.Date(days)
+	}
+	return p.values[i]
+}
+
+// enter stops those whom the entry limit keeps out. Where no other run of the campaign was ever made, nobody entered it.
 func (b *batch) enter(ctx context.Context, nos []int64) error {
 	var earlier map[int64]store.EntryHistory
-	if e := b.campaign.Entry; e != nil && e.Every != nil {
-		var err error
-		if earlier, err = b.tx.EntryHistories(ctx, b.campaign.ID, slices.Min(nos), slices.Max(nos)+1); err != nil {
+	others, err := b.tx.OtherRuns(ctx, b.run)
+	if err != nil {
+		return err
+	}
+	if others || b.run.OpenUntil != nil {
+		if earlier, err = b.tx.EntriesOf(ctx, b.campaign.ID, nos); err != nil {
 			return err
 		}
 	}
-	keys := make(map[int64]string, len(b.people))
-	for _, p := range b.people {
-		if b.mayEnter(p.record, earlier[p.no]) {
-			keys[p.no] = b.entryKey(p.record, earlier[p.no])
-		}
-	}
-	entered, err := b.tx.Enter(ctx, b.run, keys)
-	if err != nil {
-		return err
-	}
-	b.people = slices.DeleteFunc(b.people, func(p *person) bool {
-		if !entered[p.no] {
-			b.gates[campaigns.GateEntry] = append(b.gates[campaigns.GateEntry], p.no)
-		}
-		return !entered[p.no]
-	})
-	return nil
-}
-
-// assign draws the arms of those who have none in this period.
-func (b *batch) assign(ctx context.Context, _ []int64) error {
-	nos := make([]int64, len(b.people))
-	for i, p := range b.people {
-		nos[i] = p.no
-	}
-	proposed, err := b.armKeys(ctx)
-	if err != nil {
-		return err
-	}
-	existing, err := b.tx.Assignments(ctx, b.campaign.ID, b.period, nos)
-	if err != nil {
-		return err
-	}
-	keys, err := b.tx.ArmKeys(ctx, proposed)
-	if err != nil {
-		return err
-	}
-	for _, p := range b.people {
-		arm, has := existing[p.no]
-		if !has {
-			name, bucket := b.armOf(keys[p.no])
-			arm = store.Assignment{No: p.no, Arm: name, Bucket: int16(bucket)}
-		}
-		p.arm = arm
-		p.variant = b.variantNamed(arm.Arm)
-		if p.variant == nil { // held out, or a variant that this version no longer has
-			p.variant = &b.variants[0]
-		}
-	}
-	return nil
-}
-
-// sharersMax is the most customers whom one address makes an arm of their own; an address of more is nobody's, such as a
-// shop's own number typed in for a thousand customers, and would put them all into one arm.
-const sharersMax = 5
-
-// armKeys are hashes of the phone, else the e-mail, else the number: people who share an address share an arm.
-func (b *batch) armKeys(ctx context.Context) (map[int64]string, error) {
-	kinds := []struct{ name, column, prefix string }{{campaigns.SMS, "phone_hash", "phone "}, {campaigns.Email, "email_hash", "email "}}
-	crowded := map[string]map[string]bool{}
-	for _, kind := range kinds {
-		var hashes [][]byte
-		for _, p := range b.people {
-			if hash, ok := p.record[kind.column].([]byte); ok {
-				hashes = append(hashes, hash)
-			}
-		}
-		var err error
-		if crowded[kind.name], err = b.tx.Crowded(ctx, kind.name, hashes, sharersMax); err != nil {
-			return nil, err
-		}
-	}
-	keys := make(map[int64]string, len(b.people))
-	for _, p := range b.people {
-		basis := fmt.Sprintf("no %d", p.no)
-		for _, kind := range kinds {
-			if hash, ok := p.record[kind.column].([]byte); ok && len(hash) > 0 && !crowded[kind.name][string(hash)] {
-				basis = kind.prefix + string(hash)
-				break
-			}
-		}
-		sum := sha256.Sum256([]byte(basis))
-		keys[p.no] = hex.EncodeToString(sum[:12])
-	}
-	return keys, nil
-}
-
-// walk takes everybody through the gates after the arm, ghosts alike. Those gates never see the arm: whoever could not be
-// sent one of the variants is stopped in every arm, or the arms would differ in more than their messages.
-func (b *batch) walk(ctx context.Context, _ []int64) error {
-	closed := slices.ContainsFunc(b.variants, b.isClosed)
-	var withCode []*person
-	for _, p := range b.people {
+	b.others = others || b.run.OpenUntil != nil
+	for i := range b.people {
+		p := &b.people[i]
+		history := earlier[p.no]
+		key, given := b.keys[p.no]
 		switch {
-		case closed:
-			p.gate = campaigns.GateCode
-		case !b.isPrintable(p):
-			p.gate = campaigns.GateTemplate
-		case p.variant.offer != nil && !b.isGhost(p):
-			withCode = append(withCode, p)
-		}
-	}
-	serials, err := b.tx.NextSerials(ctx, len(withCode))
-	if err != nil {
-		return err
-	}
-	codes := make(map[int64]string, len(withCode))
-	for i, p := range withCode {
-		codes[p.no] = strings.ReplaceAll(b.cipher.Code(serials[i]), "-", "")
-	}
-	for _, p := range b.people {
-		if p.gate == "" {
-			b.message(p, codes[p.no])
+		case b.run.ResendOf != nil: // the remainder of a run that let them in
+			if key = b.entryKey(p.record, history); !slices.Contains(history.Keys, key) {
+				p.entry = key
+			}
+		case given && slices.Contains(history.Keys, key), !given && !b.mayEnter(p.record, history):
+			p.gate = campaigns.GateEntry
+		case given:
+			p.entry = key
+		default:
+			p.entry = b.entryKey(p.record, history)
 		}
 	}
 	return nil
 }
 
-func (b *batch) isGhost(p *person) bool { return p.arm.Arm == campaigns.Holdout }
-
-// isClosed says whether a variant's offer cannot be used now.
-func (b *batch) isClosed(v variant) bool {
-	if v.offer == nil {
-		return false
-	}
-	expires := v.offer.ExpiresAt(b.tx.Now, b.workspace.Location())
-	return v.offer.Status != campaigns.OfferLive || (expires != nil && !b.tx.Now.Before(*expires))
-}
-
-// message writes the message and the coupon of somebody who passed all gates.
-func (b *batch) message(p *person, code string) {
-	w := &p.variant.ways[0]
-	vars := b.values(p, p.variant, w, code)
-	address, _ := p.record["email"].(string)
-	if w.kind == campaigns.SMS {
-		address, _ = p.record["phone"].(string)
-	}
-	now := b.tx.Now
-	m := campaigns.Message{ID: campaigns.NewID(now), No: p.no, CampaignID: b.campaign.ID, RunID: b.run.ID, Version: b.run.Version, Variant: p.arm.Arm,
-		Ghost: b.isGhost(p), Channel: w.kind, ChannelID: w.ChannelID, TemplateID: w.TemplateID,
-		TemplateRevision: w.revision, Address: address, Vars: vars, Code: code, DueAt: now, NotAfter: now.Add(b.campaign.UsefulTime()), PlannedAt: now, Exempt: b.campaign.Purpose == "transactional"}
-	if m.Ghost {
-		m.Vars, m.Address = nil, ""
-	}
-	b.messages = append(b.messages, m)
-	if code != "" {
-		offer := p.variant.offer
-		b.coupons = append(b.coupons, campaigns.Coupon{No: p.no, Code: code, OfferID: offer.ID, OfferRevision: offer.Revision, CampaignID: &b.campaign.ID,
-			RunID: &b.run.ID, MessageID: &m.ID, ExpiresAt: offer.ExpiresAt(now, b.workspace.Location()), UsesMax: offer.UsesPerCode()})
-	}
-	p.gate = campaigns.GatePassed
-	if p.arm.DueAt == nil {
-		due := now.Truncate(time.Second)
-		p.arm.DueAt = &due
-	}
-}
-
-// write keeps arms, messages and coupons, and puts everybody at a gate: a ghost at the holdout, its later gate beside.
+// write keeps entries, arms, messages and coupons.
 func (b *batch) write(ctx context.Context) error {
-	assignments := make([]store.Assignment, 0, len(b.people))
-	for _, p := range b.people {
-		assignments = append(assignments, p.arm)
-		gate := p.gate
-		if b.isGhost(p) {
-			if gate != campaigns.GatePassed {
-				b.gates[campaigns.GhostGate(gate)] = append(b.gates[campaigns.GhostGate(gate)], p.no)
-			}
-			gate = campaigns.GateHoldout
-		}
-		b.gates[gate] = append(b.gates[gate], p.no)
+	if err := b.compose(ctx); err != nil {
+		return err
 	}
-	slices.SortFunc(assignments, func(x, y store.Assignment) int { return int(x.No - y.No) })
+	var entries []store.Entered
+	assignments := make([]store.Assignment, 0, len(b.people))
+	for i := range b.people {
+		p := &b.people[i]
+		if p.gate == campaigns.GatePassed && p.entry != "" {
+			entries = append(entries, store.Entered{No: p.no, Key: p.entry})
+		}
+		if p.gate != campaigns.GateEntry && !p.outside {
+			assignments = append(assignments, p.arm)
+		}
+	}
+	if err := b.tx.Enter(ctx, b.run, entries); err != nil {
+		return err
+	}
 	if err := b.tx.SaveAssignments(ctx, b.run, b.period, assignments); err != nil {
 		return err
 	}
 	if err := b.tx.QueueMessages(ctx, b.messages); err != nil {
 		return err
 	}
-	return b.tx.IssueCoupons(ctx, b.coupons)
-}
-
-// varsMax is the most bytes that one message's variables may take as JSON.
-const varsMax = 4096
-
-// someCode stands for a code where none is used: it is as long as one.
-const someCode = "0000000000000"
-
-// isPrintable says whether every variant's template can be printed for somebody: none of its variables is missing without
-// a default, and together they are not too long.
-func (b *batch) isPrintable(p *person) bool {
-	for i := range b.variants {
-		v := &b.variants[i]
-		w := &v.ways[0]
-		vars := b.values(p, v, w, someCode)
-		if _, err := w.template.Render(vars); err != nil {
-			return false
-		}
-		if text, err := json.Marshal(vars); err != nil || len(text) > varsMax || strings.Contains(string(text), `\u0000`) {
-			return false
-		}
+	if err := b.tx.IssueCoupons(ctx, b.coupons); err != nil {
+		return err
 	}
-	return true
+	return b.saveLimits(ctx)
 }

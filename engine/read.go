@@ -198,7 +198,7 @@ func (e *Engine) Preview(ctx context.Context, id campaigns.ID, customerID string
 		if err != nil {
 			return err
 		}
-		b := &batch{plan: p, tx: tx, links: links, gates: map[campaigns.Gate][]int64{}}
+		b := (&readyRun{plan: p, links: links}).batch(tx, &campaigns.Run{Occurrence: tx.Now})
 		if err := b.load(ctx, []int64{customer.No}); err != nil {
 			return err
 		}
@@ -206,7 +206,7 @@ func (e *Engine) Preview(ctx context.Context, id campaigns.ID, customerID string
 			return campaigns.NotFound("customer", customerID)
 		}
 		b.people[0].variant = &p.variants[0]
-		parts, err = p.variants[0].ways[0].template.Render(b.values(b.people[0], &p.variants[0], &p.variants[0].ways[0], someCode))
+		parts, err = p.variants[0].ways[0].template.Render(b.values(&b.people[0], &p.variants[0], &p.variants[0].ways[0], someCode))
 		if isMissing(err) {
 			return campaigns.Conflict("this customer would get no message: %v", err)
 		}
@@ -246,7 +246,9 @@ func (e *Engine) previewPlan(ctx context.Context, tx *store.Tx, t *campaigns.Tem
 		return nil, err
 	}
 	offer := &campaigns.Offer{OfferDefinition: campaigns.OfferDefinition{Name: "Preview", Effect: campaigns.Effect{Kind: "percent_off", Value: "10"}}}
+	words := way{kind: t.Channel}
+	words.say(parsed)
 	return &plan{workspace: w, at: rules.Instant{Now: tx.Now, Zone: w.Location()}, moneyNames: moneyNames(d.schema()), computed: computed,
 		campaign: campaigns.Campaign{Definition: campaigns.Definition{Name: t.Name}},
-		variants: []variant{{ways: []way{{kind: t.Channel, template: parsed}}, offer: offer}}}, nil
+		variants: []variant{{ways: []way{words}, offer: offer}}}, nil
 }

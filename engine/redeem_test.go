@@ -15,6 +15,17 @@ import (
 // issued makes a live offer and a campaign that gives a coupon of it to each of n customers, and gives their codes.
 func (w *world) issued(n int, change func(o *campaigns.OfferDefinition)) (campaigns.ID, []campaigns.Message) {
 	w.Helper()
+	c := w.offered(n, change)
+	messages := w.messages(store.MessageFilter{Campaign: c})
+	if len(messages) != n || messages[0].Code == "" {
+		w.Fatalf("%d messages, %+v", len(messages), messages[0])
+	}
+	return c, messages
+}
+
+// offered runs a campaign with an offer over n customers.
+func (w *world) offered(n int, change func(o *campaigns.OfferDefinition)) campaigns.ID {
+	w.Helper()
 	o := campaigns.Offer{Status: campaigns.OfferLive, OfferDefinition: campaigns.OfferDefinition{Name: "Ten off", Effect: campaigns.Effect{Kind: "percent_off", Value: "10"}}}
 	change(&o.OfferDefinition)
 	w.update(func(tx *store.Tx) error {
@@ -30,11 +41,7 @@ func (w *world) issued(n int, change func(o *campaigns.OfferDefinition)) (campai
 		d.Variants[0].TemplateID = w.template("{{ offer.value }} off", "Show {{ code }} at the till")
 	})
 	w.settle()
-	messages := w.messages(store.MessageFilter{Campaign: c.ID})
-	if len(messages) != n || messages[0].Code == "" {
-		w.Fatalf("%d messages, %+v", len(messages), messages[0])
-	}
-	return c.ID, messages
+	return c.ID
 }
 
 func basket(customer, code string, prices ...int64) campaigns.Basket {
@@ -83,9 +90,27 @@ func TestACouponTakesItsPercentageOffOnceAndSaysSoAgain(t *testing.T) {
 	}
 }
 
+// limit sets the limit on all uses of a campaign's offer.
+func (w *world) limit(campaign campaigns.ID, uses int64) {
+	w.Helper()
+	w.update(func(tx *store.Tx) error {
+		c, err := tx.Campaign(w.ctx, campaign)
+		if err != nil {
+			return err
+		}
+		o, err := tx.LockOffer(w.ctx, *c.OfferID)
+		if err != nil {
+			return err
+		}
+		o.Limits.Total = &uses
+		return tx.SaveOffer(w.ctx, &o)
+	})
+}
+
 func TestOneOfFiftyGetsTheLastUse(t *testing.T) {
 	w := newWorld(t, "2026-11-21T10:00:00+08:00")
-	_, messages := w.issued(50, func(o *campaigns.OfferDefinition) { last := int64(20); o.Limits.Total = &last })
+	campaign, messages := w.issued(50, func(*campaigns.OfferDefinition) {})
+	w.limit(campaign, 20) // after the codes are out: no more are issued than there are uses
 	shared := messages[49]
 	race := func(order func(i int) string, code func(i int) campaigns.Message) (won int, limits map[string]int) {
 		var mu sync.Mutex

@@ -151,8 +151,17 @@ func (m *mixedShop) enterSome(t *rapid.T, p *plan) {
 			if err != nil {
 				return err
 			}
-			_, err = tx.Enter(m.ctx, run, keys)
-			return err
+			earlier, err := tx.EntriesOf(m.ctx, p.campaign.ID, slices.Collect(maps.Keys(keys)))
+			if err != nil {
+				return err
+			}
+			var entries []store.Entered
+			for no, key := range keys {
+				if !slices.Contains(earlier[no].Keys, key) {
+					entries = append(entries, store.Entered{No: no, Key: key})
+				}
+			}
+			return tx.Enter(m.ctx, run, entries)
 		})
 		if err != nil {
 			t.Fatal(err)

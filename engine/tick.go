@@ -54,7 +54,7 @@ func (e *Engine) tickOne(ctx context.Context, tx *store.Tx, c *campaigns.Campaig
 	if err != nil || !won {
 		return err
 	}
-	run := campaigns.Run{ID: campaigns.NewID(tx.Now), CampaignID: c.ID, Version: c.Version, Occurrence: occurrence, Status: campaigns.Planned}
+	run := campaigns.Run{ID: campaigns.NewID(tx.Now), CampaignID: c.ID, Version: c.Version, Occurrence: occurrence, Status: campaigns.Planned, Priority: c.Priority}
 	if missed {
 		run.Status, run.FinishedAt = campaigns.Stopped, &tx.Now
 		run.Reason = fmt.Sprintf("missed: the service was down at %s and came back more than %s later; nothing was sent for this time",

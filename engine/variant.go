@@ -23,6 +23,11 @@ type way struct {
 	kind     string // campaigns.Email or campaigns.SMS
 	revision int
 	template *templates.Template
+
+	variables  []string        // of the template
+	required   map[string]bool // those without a default
+	perMessage int64           // what a message costs, in micros
+	perSegment int64           // likewise each segment of a text
 }
 
 // planVariants makes the campaign's variants ready; what is wrong with them goes to checks.
@@ -121,5 +126,17 @@ func (e *Engine) way(ctx context.Context, tx *store.Tx, c *campaigns.Campaign, w
 	if err == nil && !ch.Carries(ready.kind) {
 		return ready, campaigns.Invalid("channel_id", "the channel %s (%s) does not carry %s", ch.ID, ch.Kind, ready.kind)
 	}
+	if err == nil {
+		err = ready.price(&ch)
+	}
+	ready.say(parsed)
 	return ready, err
+}
+
+// say gives a way its words.
+func (w *way) say(t *templates.Template) {
+	w.template, w.variables, w.required = t, t.Variables(), map[string]bool{}
+	for _, name := range t.Required() {
+		w.required[name] = true
+	}
 }

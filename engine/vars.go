@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"beckon/campaigns"
+	"beckon/engine/audience"
 	"beckon/engine/offers"
 	"beckon/engine/rules"
 	"beckon/templates"
@@ -58,11 +59,49 @@ func (p *plan) variablesNeed(w *way) (columns, histories []string) {
 	return columns, histories
 }
 
+// batchNeeds are the columns and histories that a batch reads: for arms, ways, zones and entry keys, and for the templates'
+// variables. A batch that only decides needs the variables that somebody may lack.
+func (b *batch) batchNeeds() audience.Needs {
+	columns := []string{"phone_hash", "email_hash"}
+	if b.choosesWays() {
+		columns = append(columns, "email_consent", "sms_consent")
+	}
+	if !b.isTransactional() || b.campaign.SendAt != nil || !b.dry {
+		columns = append(columns, "timezone")
+	}
+	needs := audience.Needs{}.With(columns, nil)
+	for _, kind := range b.kinds {
+		if !b.dry {
+			needs = needs.With([]string{addressColumn(kind)}, nil)
+		}
+	}
+	if b.onceFor != nil {
+		needs = needs.With(b.onceFor.Columns(), b.onceFor.Histories())
+	}
+	if b.neverHeldOut != nil {
+		needs = needs.With(b.neverHeldOut.Columns(), b.neverHeldOut.Histories())
+	}
+	for i := range b.variants {
+		for j := range b.variants[i].ways {
+			w := &b.variants[i].ways[j]
+			if !b.dry || len(w.required) > 0 || w.perSegment > 0 {
+				needs = needs.With(b.variablesNeed(w))
+			}
+		}
+	}
+	return needs
+}
+
+// needsRecords says whether expressions or histories are asked for, which want records by name.
+func (b *batch) needsRecords() bool {
+	return b.onceFor != nil || b.neverHeldOut != nil || len(b.computed) > 0 || len(b.batchNeeds().Histories) > 0
+}
+
 // values are what the template of one of a variant's ways may print for a person, nested by the dots of the variables' names. A missing one
 // is absent.
 func (b *batch) values(p *person, v *variant, w *way, code string) map[string]any {
 	vars := map[string]any{}
-	for _, name := range w.template.Variables() {
+	for _, name := range w.variables {
 		value := b.value(p, v, w, name, code)
 		if value == nil {
 			continue
@@ -86,11 +125,11 @@ func (b *batch) value(p *person, v *variant, w *way, name, code string) any {
 	group, rest, _ := strings.Cut(name, ".")
 	switch group {
 	case "customer":
-		return b.customerValue(p.record, rest)
+		return b.customerValue(p, rest)
 	case "points":
 		return b.pointsValue(p.record, rest)
 	case "offer":
-		return b.offerValue(v.offer, rest)
+		return b.offerNamed(v, w, rest)
 	}
 	switch name {
 	case "code":
@@ -107,26 +146,25 @@ func (b *batch) value(p *person, v *variant, w *way, name, code string) any {
 
 // customerValue is an attribute as a template prints it: days as 2026-01-31, instants in the customer's zone, money as a
 // decimal.
-func (b *batch) customerValue(record rules.Record, name string) any {
+func (b *batch) customerValue(p *person, name string) any {
 	switch name {
 	case "avg_basket":
-		count, _ := record["purchase_count"].(int64)
-		spend, _ := record["total_spend"].(int64)
+		count, _ := b.field(p, "purchase_count").(int64)
+		spend, _ := b.field(p, "total_spend").(int64)
 		if count <= 0 {
 			return nil
 		}
 		return campaigns.FormatMoney((2*spend+count)/(2*count), b.workspace.Digits())
 	case "points":
-		return b.pointsValue(record, "balance")
+		return b.pointsValue(p.record, "balance")
 	}
-	value, isMoney := record[name], b.moneyNames[name]
 	if computed := b.computed[name]; computed != nil {
-		value, isMoney = computed.Of(record, b.at), computed.Type() == rules.Money
+		return b.printed(p, computed.Of(p.record, b.at), computed.Type() == rules.Money)
 	}
-	return b.printed(record, value, isMoney)
+	return b.printed(p, b.field(p, name), b.moneyNames[name])
 }
 
-func (b *batch) printed(record rules.Record, value any, isMoney bool) any {
+func (b *batch) printed(p *person, value any, isMoney bool) any {
 	if isMoney {
 		if minor, ok := value.(int64); ok {
 			return campaigns.FormatMoney(minor, b.workspace.Digits())
@@ -137,7 +175,7 @@ func (b *batch) printed(record rules.Record, value any, isMoney bool) any {
 	case rules.Date:
 		return value.String()
 	case time.Time:
-		return value.In(b.zoneOf(record)).Format(time.RFC3339)
+		return value.In(b.zoneOf(p)).Format(time.RFC3339)
 	case []string:
 		return strings.Join(value, ", ")
 	case []byte:
@@ -145,15 +183,6 @@ func (b *batch) printed(record rules.Record, value any, isMoney bool) any {
 	default:
 		return value
 	}
-}
-
-func (b *batch) zoneOf(record rules.Record) *time.Location {
-	if name, ok := record["timezone"].(string); ok {
-		if zone, err := time.LoadLocation(name); err == nil {
-			return zone
-		}
-	}
-	return b.workspace.Location()
 }
 
 // pointsValue is what a customer's live lots say as of the run: the balance, and the next day on which any lapse.
@@ -188,6 +217,19 @@ func (b *batch) pointsValue(record rules.Record, name string) any {
 		return soonest.String()
 	}
 	return strconv.FormatInt(expiring[soonest], 10)
+}
+
+// offerNamed is what a variant's offer says, the same for everybody in a batch.
+func (b *batch) offerNamed(v *variant, w *way, name string) any {
+	known, is := b.constants[w][name]
+	if !is {
+		known = b.offerValue(v.offer, name)
+		if b.constants[w] == nil {
+			b.constants[w] = map[string]any{}
+		}
+		b.constants[w][name] = known
+	}
+	return known
 }
 
 func (b *batch) offerValue(offer *campaigns.Offer, name string) any {

@@ -194,18 +194,6 @@ func TestAnEditOfWhatACampaignUsesIsToldAndMakesOneDraft(t *testing.T) {
 	}
 }
 
-func (w *world) workspace(change func(ws *campaigns.Workspace)) {
-	w.Helper()
-	w.update(func(tx *store.Tx) error {
-		ws, err := tx.LockWorkspace(w.ctx)
-		if err != nil {
-			return err
-		}
-		change(ws)
-		return tx.SaveWorkspace(w.ctx, ws)
-	})
-}
-
 func TestWhatWasApprovedIsSentWhateverWasEditedSince(t *testing.T) {
 	w := newWorld(t, "2026-11-09T09:30:00+08:00")
 	w.customers(3, nil)

@@ -99,6 +99,15 @@ func Parse(src Source, known []string) (*Template, error) {
 // Variables lists the variables that the template takes from outside, sorted, by their dotted names.
 func (t *Template) Variables() []string { return slices.Clone(t.variables) }
 
+// Required lists those of Variables that have no default: who lacks one of them can only be written to where the template
+// does not print it.
+func (t *Template) Required() []string {
+	return slices.DeleteFunc(t.Variables(), func(name string) bool {
+		_, has := t.defaults[name]
+		return has
+	})
+}
+
 // partsOf says which parts a channel's template has, and which of them it must have.
 func partsOf(channel string) (allowed, required []string) {
 	switch channel {

@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"encoding/binary"
+	"encoding/hex"
 	"fmt"
 	"time"
 
@@ -16,6 +18,7 @@ type Assignment struct {
 	Arm     string
 	Bucket  int16
 	DueAt   *time.Time // the first due entry of the period: where the window begins
+	Key     string     // by which it was drawn, of a customer's first assignment in any campaign; empty for later ones
 	Existed bool
 }
 
@@ -34,63 +37,106 @@ func (tx *Tx) Assignments(ctx context.Context, campaign campaigns.ID, period str
 	return byNo, err
 }
 
-// SaveAssignments keeps new arms and the first due time of those that exist. An arm that is there never changes.
+// SaveAssignments keeps new arms and the first due time of those that exist. An arm that is there never changes; who saves
+// new ones holds the customers' slices and has read Assignments under them.
 func (tx *Tx) SaveAssignments(ctx context.Context, run *campaigns.Run, period string, assignments []Assignment) error {
-	nos, arms, buckets, due := make([]int64, len(assignments)), make([]string, len(assignments)), make([]int16, len(assignments)), make([]*time.Time, len(assignments))
-	for i, a := range assignments {
-		nos[i], arms[i], buckets[i], due[i] = a.No, a.Arm, a.Bucket, a.DueAt
+	rows, fresh := newCopyRows(len(assignments), 10), 0
+	var nos []int64
+	var due []time.Time
+	for i := range assignments {
+		a := &assignments[i]
+		if a.Existed {
+			if a.DueAt != nil {
+				nos, due = append(nos, a.No), append(due, *a.DueAt)
+			}
+			continue
+		}
+		fresh++
+		rows.begin()
+		rows.Int8(a.No)
+		rows.id(run.CampaignID)
+		rows.Text(period)
+		rows.Text(a.Arm)
+		rows.int2(a.Bucket)
+		rows.Int4(int32(run.Version))
+		rows.id(run.ID)
+		rows.micros(tx.Now)
+		if a.DueAt == nil {
+			rows.Null()
+		} else {
+			rows.micros(*a.DueAt)
+		}
+		key, err := hex.DecodeString(a.Key)
+		if err != nil {
+			return fmt.Errorf("saving arms: the key %q is not hexadecimal", a.Key)
+		}
+		if len(key) == 0 {
+			key = nil
+		}
+		rows.Bytes(key)
 	}
-	_, err := tx.exec(ctx, "saving arms", `INSERT INTO arms (no, campaign_id, period, arm, bucket, version, run_id, assigned_at, due_at)
-		SELECT no, $1, $2, arm, bucket, $3, $4, $5, due FROM unnest($6::bigint[], $7::text[], $8::smallint[], $9::timestamptz[]) AS a(no, arm, bucket, due)
-		ON CONFLICT (no, campaign_id, period) DO UPDATE SET due_at = EXCLUDED.due_at WHERE arms.due_at IS NULL AND EXCLUDED.due_at IS NOT NULL`,
-		run.CampaignID, period, run.Version, run.ID, tx.Now, nos, arms, buckets, due)
+	if fresh > 0 {
+		if err := tx.copyIn(ctx, "saving arms", "arms", "no, campaign_id, period, arm, bucket, version, run_id, assigned_at, due_at, key", rows); err != nil {
+			return err
+		}
+	}
+	if len(nos) == 0 {
+		return nil
+	}
+	_, err := tx.exec(ctx, "saving when arms are due", `UPDATE arms a SET due_at = d.due FROM unnest($3::bigint[], $4::timestamptz[]) AS d(no, due)
+		WHERE a.no = d.no AND a.campaign_id = $1 AND a.period = $2 AND a.due_at IS NULL`, run.CampaignID, period, nos, due)
 	return err
 }
 
-// ArmKeys reads the keys that arms are drawn by; who has none yet gets the proposed one, and keeps it. A key that another
-// transaction gave meanwhile is not seen by the statement that waited for it: it is read by a second one.
-func (tx *Tx) ArmKeys(ctx context.Context, proposed map[int64]string) (map[int64]string, error) {
-	nos, keys := make([]int64, 0, len(proposed)), make([]string, 0, len(proposed))
-	for no, key := range proposed {
-		nos, keys = append(nos, no), append(keys, key)
-	}
-	kept := make(map[int64]string, len(nos))
-	read := func(sql string, args ...any) error {
-		rows, err := tx.tx.Query(ctx, sql, args...)
-		if err != nil {
-			return fmt.Errorf("reading arm keys: %w", err)
-		}
-		var no int64
-		var key string
-		if _, err = pgx.ForEachRow(rows, []any{&no, &key}, func() error { kept[no] = key; return nil }); err != nil {
-			return fmt.Errorf("reading arm keys: %w", err)
-		}
+// ArmKeys are the keys that customers' arms are drawn by, fixed at the first assignment in any campaign; who has none yet is
+// not among them.
+func (tx *Tx) ArmKeys(ctx context.Context, nos []int64) (map[int64]string, error) {
+	kept := map[int64]string{}
+	where, args := whereNo("no", nos)
+	err := tx.eachRow(ctx, "arm keys", `SELECT no, key FROM arms WHERE `+where+` AND key IS NOT NULL`, func(values [][]byte) error {
+		kept[int64(binary.BigEndian.Uint64(values[0]))] = hex.EncodeToString(values[1])
 		return nil
-	}
-	err := read(`WITH fresh AS (
-			INSERT INTO arm_keys (no, key) SELECT * FROM unnest($1::bigint[], $2::text[]) AS k(no, key) ORDER BY no ON CONFLICT DO NOTHING RETURNING no, key)
-		SELECT no, key FROM fresh UNION ALL SELECT no, key FROM arm_keys WHERE no = ANY($1)`, nos, keys)
-	if err == nil && len(kept) < len(nos) {
-		err = read(`SELECT no, key FROM arm_keys WHERE no = ANY($1)`, nos)
-	}
+	}, args...)
 	return kept, err
 }
 
-// Enter lets customers into a campaign under their keys and gives those who got in: the only guard of entry limits. An
-// entry's time is the run's planned one.
-func (tx *Tx) Enter(ctx context.Context, run *campaigns.Run, keys map[int64]string) (map[int64]bool, error) {
-	nos, texts := make([]int64, 0, len(keys)), make([]string, 0, len(keys))
-	for no, key := range keys {
-		nos, texts = append(nos, no), append(texts, key)
+// OtherRuns says whether a campaign has runs besides one: without, nobody can have entered it or have an arm of it.
+func (tx *Tx) OtherRuns(ctx context.Context, run *campaigns.Run) (bool, error) {
+	var other bool
+	err := tx.tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM runs WHERE campaign_id = $1 AND id <> $2)`, run.CampaignID, run.ID).Scan(&other)
+	if err != nil {
+		return false, fmt.Errorf("looking for other runs: %w", err)
 	}
-	entered, err := many(ctx, tx, "entries", `INSERT INTO campaign_entries (no, campaign_id, key, run_id, at)
-		SELECT no, $1, key, $2, $3 FROM unnest($4::bigint[], $5::text[]) AS e(no, key) ORDER BY no ON CONFLICT DO NOTHING RETURNING no`,
-		pgx.RowTo[int64], run.CampaignID, run.ID, run.Occurrence, nos, texts)
-	in := make(map[int64]bool, len(entered))
-	for _, no := range entered {
-		in[no] = true
+	return other, nil
+}
+
+// An Entered customer is one who enters a campaign under a key.
+type Entered struct {
+	No  int64
+	Key string
+}
+
+// Enter keeps entries. An entry's time is the run's planned one. Who enters holds the customers' slices and has read
+// EntriesOf under them; the table's key is the last guard.
+func (tx *Tx) Enter(ctx context.Context, run *campaigns.Run, entries []Entered) error {
+	if len(entries) == 0 {
+		return nil
 	}
-	return in, err
+	rows := newCopyRows(len(entries), 5)
+	for _, e := range entries {
+		rows.begin()
+		rows.Int8(e.No)
+		rows.id(run.CampaignID)
+		rows.Text(e.Key)
+		rows.id(run.ID)
+		rows.micros(run.Occurrence)
+	}
+	return tx.copyIn(ctx, "keeping entries", "campaign_entries", "no, campaign_id, key, run_id, at", rows)
+}
+
+// EntriesOf reads the entries of some customers.
+func (tx *Tx) EntriesOf(ctx context.Context, campaign campaigns.ID, nos []int64) (map[int64]EntryHistory, error) {
+	return tx.entryHistories(ctx, `no = ANY($1) AND campaign_id = $2`, nos, campaign)
 }
 
 // An EntryHistory is how often and when last a customer entered a campaign, and under which keys.
@@ -99,23 +145,24 @@ type EntryHistory struct {
 	N    int
 	Last time.Time
 	Keys []string
+	At   []time.Time // of each key
 }
 
 // EntryHistories reads the entries of a span of numbers.
 func (tx *Tx) EntryHistories(ctx context.Context, campaign campaigns.ID, from, to int64) (map[int64]EntryHistory, error) {
-	found, err := many(ctx, tx, "entries", `SELECT no, count(*), max(at), array_agg(key) FROM campaign_entries
-		WHERE no >= $1 AND no < $2 AND campaign_id = $3 GROUP BY no`,
+	return tx.entryHistories(ctx, `no >= $1 AND no < $2 AND campaign_id = $3`, from, to, campaign)
+}
+
+func (tx *Tx) entryHistories(ctx context.Context, where string, args ...any) (map[int64]EntryHistory, error) {
+	found, err := many(ctx, tx, "entries", `SELECT no, count(*), max(at), array_agg(key), array_agg(at) FROM campaign_entries WHERE `+where+` GROUP BY no`,
 		func(row pgx.CollectableRow) (EntryHistory, error) {
 			var h EntryHistory
-			err := row.Scan(&h.No, &h.N, &h.Last, &h.Keys)
+			err := row.Scan(&h.No, &h.N, &h.Last, &h.Keys, &h.At)
 			return h, err
-		}, from, to, campaign)
-	if err != nil {
-		return nil, fmt.Errorf("reading who entered: %w", err)
-	}
+		}, args...)
 	byNo := make(map[int64]EntryHistory, len(found))
 	for _, h := range found {
 		byNo[h.No] = h
 	}
-	return byNo, nil
+	return byNo, err
 }

@@ -1,8 +1,10 @@
 package store
 
 import (
+	"bytes"
 	"context"
-	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 
@@ -14,25 +16,49 @@ func (tx *Tx) NextSerials(ctx context.Context, n int) ([]int64, error) {
 	return many(ctx, tx, "code serials", `SELECT nextval('code_serials') FROM generate_series(1, $1::int)`, pgx.RowTo[int64], n)
 }
 
-// IssueCoupons keeps codes that customers were given.
+// IssueCoupons keeps codes that customers were given, and counts the uses that they promise.
 func (tx *Tx) IssueCoupons(ctx context.Context, coupons []campaigns.Coupon) error {
-	_, err := tx.tx.CopyFrom(ctx, pgx.Identifier{"codes"}, []string{"code", "no"}, pgx.CopyFromSlice(len(coupons), func(i int) ([]any, error) {
-		return []any{coupons[i].Code, coupons[i].No}, nil
-	}))
-	if err != nil {
-		return fmt.Errorf("keeping codes: %w", err)
+	if len(coupons) == 0 {
+		return nil
 	}
-	columns := []string{"no", "code", "offer_id", "offer_revision", "campaign_id", "run_id", "message_id", "issued_at", "expires_at", "uses_max"}
-	_, err = tx.tx.CopyFrom(ctx, pgx.Identifier{"coupons"}, columns, pgx.CopyFromSlice(len(coupons), func(i int) ([]any, error) {
-		c := &coupons[i]
-		return []any{c.No, c.Code, c.OfferID, c.OfferRevision, c.CampaignID, c.RunID, c.MessageID, tx.Now, c.ExpiresAt, c.UsesMax}, nil
-	}))
-	if err != nil {
-		return fmt.Errorf("issuing coupons: %w", err)
-	}
-	nos := make([]int64, len(coupons))
+	codes, rows, nos, uses := newCopyRows(len(coupons), 2), newCopyRows(len(coupons), 10), make([]int64, len(coupons)), map[campaigns.ID]int64{}
 	for i := range coupons {
-		nos[i] = coupons[i].No
+		c := &coupons[i]
+		codes.begin()
+		codes.Text(c.Code)
+		codes.Int8(c.No)
+		rows.begin()
+		rows.Int8(c.No)
+		rows.Text(c.Code)
+		rows.id(c.OfferID)
+		rows.Int4(int32(c.OfferRevision))
+		rows.idOrNull(c.CampaignID)
+		rows.idOrNull(c.RunID)
+		rows.idOrNull(c.MessageID)
+		rows.micros(tx.Now)
+		if c.ExpiresAt == nil {
+			rows.Null()
+		} else {
+			rows.micros(*c.ExpiresAt)
+		}
+		rows.Int4(int32(c.UsesMax))
+		nos[i] = c.No
+		uses[c.OfferID] += c.UsesMax
+	}
+	if err := tx.copyIn(ctx, "keeping codes", "codes", "code, no", codes); err != nil {
+		return err
+	}
+	columns := "no, code, offer_id, offer_revision, campaign_id, run_id, message_id, issued_at, expires_at, uses_max"
+	if err := tx.copyIn(ctx, "issuing coupons", "coupons", columns, rows); err != nil {
+		return err
+	}
+	offers := slices.SortedFunc(maps.Keys(uses), func(a, b campaigns.ID) int { return bytes.Compare(a[:], b[:]) })
+	for _, offer := range offers { // in one order, so that no two transactions wait for each other
+		_, err := tx.exec(ctx, "counting codes", `INSERT INTO offer_issues (offer_id, uses) VALUES ($1, $2)
+			ON CONFLICT (offer_id) DO UPDATE SET uses = offer_issues.uses + EXCLUDED.uses`, offer, uses[offer])
+		if err != nil {
+			return err
+		}
 	}
 	return tx.noteChanges(ctx, changedCoupons, nos...)
 }

@@ -126,21 +126,6 @@ func numbers(chunk int32, bytes []byte) ([]uint64, error) {
 	return nos, nil
 }
 
-// KeptArmKeys are the keys that customers' arms were drawn by before; who has none yet is not among them.
-func (tx *Tx) KeptArmKeys(ctx context.Context, nos []int64) (map[int64]string, error) {
-	kept := map[int64]string{}
-	rows, err := tx.tx.Query(ctx, `SELECT no, key FROM arm_keys WHERE no = ANY($1)`, nos)
-	if err == nil {
-		var no int64
-		var key string
-		_, err = pgx.ForEachRow(rows, []any{&no, &key}, func() error { kept[no] = key; return nil })
-	}
-	if err != nil {
-		return nil, fmt.Errorf("reading arm keys: %w", err)
-	}
-	return kept, nil
-}
-
 // KeepNewcomers keeps for ever whether customers whom a quarter did not know are members of it; the first word stays.
 func (tx *Tx) KeepNewcomers(ctx context.Context, quarter string, members, others []int64) error {
 	for member, nos := range map[bool][]int64{true: members, false: others} {

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -70,43 +69,98 @@ func (s *Store) MonthsOfMessages(ctx context.Context) error {
 
 // QueueMessages writes messages and puts those that are no ghosts into the outbox. queued_at is the id's own time.
 func (tx *Tx) QueueMessages(ctx context.Context, messages []campaigns.Message) error {
-	history := []campaigns.Change{{At: tx.Now.Truncate(time.Second), Status: campaigns.MessageQueued}}
-	ghostly := []campaigns.Change{{At: tx.Now.Truncate(time.Second), Status: campaigns.MessageGhost}}
-	columns := []string{"no", "id", "queued_at", "campaign_id", "run_id", "version", "variant", "ghost", "channel", "channel_id", "template_id",
-		"template_revision", "address", "vars", "code", "status", "history", "not_after", "finished_at", "planned_at", "exempt", "cost_micros"}
-	_, err := tx.tx.CopyFrom(ctx, pgx.Identifier{"messages"}, columns, pgx.CopyFromSlice(len(messages), func(i int) ([]any, error) {
-		m := &messages[i]
-		status, steps, finished := campaigns.MessageQueued, history, (*time.Time)(nil)
-		if m.Ghost {
-			status, steps, finished = campaigns.MessageGhost, ghostly, &tx.Now
-		}
-		return []any{m.No, m.ID, campaigns.TimeOf(m.ID), m.CampaignID, m.RunID, m.Version, m.Variant, m.Ghost, m.Channel, m.ChannelID, m.TemplateID,
-			m.TemplateRevision, nullText(m.Address), m.Vars, nullText(m.Code), string(status), steps, m.NotAfter, finished,
-			m.PlannedAt, m.Exempt, m.CostMicros}, nil
-	}))
-	if err != nil {
-		return fmt.Errorf("queueing messages: %w", err)
+	if len(messages) == 0 {
+		return nil
 	}
-	due := make([]campaigns.Message, 0, len(messages))
+	at := tx.Now.Truncate(time.Second)
+	history, ghostly := steps(at, campaigns.MessageQueued), steps(at, campaigns.MessageGhost)
+	rows := newCopyRows(len(messages), 22)
 	var ghosts []int64
-	for _, m := range messages {
-		if m.Ghost {
-			ghosts = append(ghosts, m.No)
-			continue
+	for i := range messages {
+		m := &messages[i]
+		vars := m.VarsText
+		if vars == nil && m.Vars != nil {
+			vars = []byte(*jsonText(m.Vars))
 		}
-		due = append(due, m)
+		rows.begin()
+		rows.Int8(m.No)
+		rows.id(m.ID)
+		rows.micros(campaigns.TimeOf(m.ID))
+		rows.id(m.CampaignID)
+		rows.id(m.RunID)
+		rows.Int4(int32(m.Version))
+		rows.Text(m.Variant)
+		rows.Bool(m.Ghost)
+		rows.Text(m.Channel)
+		rows.Text(m.ChannelID)
+		rows.id(m.TemplateID)
+		rows.Int4(int32(m.TemplateRevision))
+		rows.TextOrNull(m.Address)
+		rows.json(vars)
+		rows.TextOrNull(m.Code)
+		if m.Ghost {
+			rows.Text(string(campaigns.MessageGhost))
+			rows.json(ghostly)
+			ghosts = append(ghosts, m.No)
+		} else {
+			rows.Text(string(campaigns.MessageQueued))
+			rows.json(history)
+		}
+		rows.micros(m.NotAfter)
+		rows.micros(m.PlannedAt)
+		rows.Bool(m.Exempt)
+		if m.CostMicros == 0 {
+			rows.Null()
+		} else {
+			rows.Int8(m.CostMicros)
+		}
+		if m.Ghost {
+			rows.micros(tx.Now)
+		} else {
+			rows.Null()
+		}
+	}
+	columns := "no, id, queued_at, campaign_id, run_id, version, variant, ghost, channel, channel_id, template_id, template_revision, address, vars, code, " +
+		"status, history, not_after, planned_at, exempt, cost_micros, finished_at"
+	if err := tx.copyIn(ctx, "queueing messages", "messages", columns, rows); err != nil {
+		return err
 	}
 	if err := tx.noteChanges(ctx, changedMessages, ghosts...); err != nil { // the others are seen once they are sent
 		return err
 	}
-	_, err = tx.tx.CopyFrom(ctx, pgx.Identifier{"outbox"}, []string{"lane", "message_id", "channel_id", "run_id", "no", "due_at", "closes_at", "moved"},
-		pgx.CopyFromSlice(len(due), func(i int) ([]any, error) {
-			return []any{campaigns.Lane(due[i].No), due[i].ID, due[i].ChannelID, due[i].RunID, due[i].No, due[i].DueAt, nullTime(due[i].ClosesAt), due[i].Moved}, nil
-		}))
-	if err != nil {
-		return fmt.Errorf("filling the outbox: %w", err)
+	return tx.fillOutbox(ctx, messages)
+}
+
+// fillOutbox puts messages that are no ghosts where senders look, lane by lane: in the order of its index.
+func (tx *Tx) fillOutbox(ctx context.Context, messages []campaigns.Message) error {
+	rows := newCopyRows(len(messages), 8)
+	var lanes [campaigns.Lanes][]int32
+	for i := range messages {
+		if !messages[i].Ghost {
+			lane := campaigns.Lane(messages[i].No)
+			lanes[lane] = append(lanes[lane], int32(i))
+		}
 	}
-	return nil
+	for lane, waiting := range lanes {
+		for _, i := range waiting {
+			m := &messages[i]
+			rows.begin()
+			rows.int2(int16(lane))
+			rows.id(m.ID)
+			rows.Text(m.ChannelID)
+			rows.id(m.RunID)
+			rows.Int8(m.No)
+			rows.micros(m.DueAt)
+			rows.micros(m.ClosesAt)
+			rows.Bool(m.Moved)
+		}
+	}
+	return tx.copyIn(ctx, "filling the outbox", "outbox", "lane, message_id, channel_id, run_id, no, due_at, closes_at, moved", rows)
+}
+
+// steps is a history of one step as JSON.
+func steps(at time.Time, status campaigns.MessageStatus) []byte {
+	return []byte(*jsonText([]campaigns.Change{{At: at, Status: status}}))
 }
 
 func nullText(text string) *string {

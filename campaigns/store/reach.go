@@ -21,16 +21,6 @@ func (tx *Tx) Crowded(ctx context.Context, channel string, hashes [][]byte, most
 	return tx.hashes(ctx, "crowded addresses", fmt.Sprintf(`SELECT hash FROM addresses WHERE channel = $1 AND hash = ANY($2) GROUP BY hash HAVING count(*) > %d`, most), channel, hashes)
 }
 
-// CrowdedAddresses are the address hashes of a channel that belong to more than so many customers, over all of them.
-func (tx *Tx) CrowdedAddresses(ctx context.Context, channel string, most int) (map[string]bool, error) {
-	found, err := many(ctx, tx, "crowded addresses", `SELECT hash FROM addresses WHERE channel = $1 GROUP BY hash HAVING count(*) > $2`, pgx.RowTo[[]byte], channel, most)
-	set := make(map[string]bool, len(found))
-	for _, hash := range found {
-		set[string(hash)] = true
-	}
-	return set, err
-}
-
 // SuppressedCustomers are all customers whose address of a channel is never to be sent to.
 func (tx *Tx) SuppressedCustomers(ctx context.Context, channel string) (*roaring64.Bitmap, error) {
 	return tx.customersOf(ctx, "suppressed customers", `SELECT a.no FROM suppressions s JOIN addresses a ON a.hash = s.hash AND a.channel = s.channel WHERE s.channel = $1`, channel)
@@ -58,25 +48,11 @@ func (tx *Tx) EachShared(ctx context.Context, channel string, each func(no int64
 	return nil
 }
 
-// Entered are all customers who entered a campaign after a time (the zero time: ever), under a key unless it is empty.
-func (tx *Tx) Entered(ctx context.Context, campaign campaigns.ID, after time.Time, key string) (*roaring64.Bitmap, error) {
-	return tx.customersOf(ctx, "who entered", `SELECT no FROM campaign_entries WHERE campaign_id = $1 AND ($2::timestamptz IS NULL OR at > $2) AND ($3 = '' OR key = $3)`,
-		campaign, nullTime(after), key)
-}
-
-// EntriesOf reads the entries of some customers.
-func (tx *Tx) EntriesOf(ctx context.Context, campaign campaigns.ID, nos []int64) (map[int64]EntryHistory, error) {
-	found, err := many(ctx, tx, "entries", `SELECT no, count(*), max(at), array_agg(key) FROM campaign_entries WHERE no = ANY($1) AND campaign_id = $2 GROUP BY no`,
-		func(row pgx.CollectableRow) (EntryHistory, error) {
-			var h EntryHistory
-			err := row.Scan(&h.No, &h.N, &h.Last, &h.Keys)
-			return h, err
-		}, nos, campaign)
-	byNo := make(map[int64]EntryHistory, len(found))
-	for _, h := range found {
-		byNo[h.No] = h
-	}
-	return byNo, err
+// Entered are all customers who entered a campaign from a time until before another, each of which may be zero for ever, and
+// those who did so under a key, unless it is empty.
+func (tx *Tx) Entered(ctx context.Context, campaign campaigns.ID, from, to time.Time, key string) (*roaring64.Bitmap, error) {
+	return tx.customersOf(ctx, "who entered", `SELECT no FROM campaign_entries WHERE campaign_id = $1 AND (($2::timestamptz IS NULL OR at >= $2)
+		AND ($3::timestamptz IS NULL OR at < $3) OR ($4 <> '' AND key = $4))`, campaign, nullTime(from), nullTime(to), key)
 }
 
 // customersOf collects the numbers that a statement gives.
@@ -91,6 +67,20 @@ func (tx *Tx) customersOf(ctx context.Context, what, sql string, args ...any) (*
 		return nil, fmt.Errorf("reading %s: %w", what, err)
 	}
 	return set, nil
+}
+
+// AllCrowded are all address hashes that belong to more than so many customers, by channel.
+func (tx *Tx) AllCrowded(ctx context.Context, most int) (map[string]map[string]bool, error) {
+	crowded := map[string]map[string]bool{}
+	err := tx.eachRow(ctx, "crowded addresses", `SELECT channel, hash FROM addresses GROUP BY hash, channel HAVING count(*) > $1`, func(values [][]byte) error {
+		channel := string(values[0])
+		if crowded[channel] == nil {
+			crowded[channel] = map[string]bool{}
+		}
+		crowded[channel][string(values[1])] = true
+		return nil
+	}, most)
+	return crowded, err
 }
 
 // WithoutConsent says which of the messages go to somebody who has not consented to their channel any more; those of

@@ -70,7 +70,32 @@ type Settings struct {
 	FromName      string  `json:"from_name,omitempty"`
 	Connections   int     `json:"connections,omitempty"`
 	RatePerSecond float64 `json:"rate_per_second,omitempty"`
+
+	CostPerMessage campaigns.Decimal `json:"cost_per_message,omitempty"` // in the workspace's currency, up to six decimals
+	CostPerSegment campaigns.Decimal `json:"cost_per_segment,omitempty"` // of a text message
 }
+
+// CostMicros is what a message costs, and what each of its segments costs, in millionths of the currency; 0 for unknown.
+func (s Settings) CostMicros() (perMessage, perSegment int64, err error) {
+	for _, cost := range []struct {
+		text  campaigns.Decimal
+		to    *int64
+		field string
+	}{{s.CostPerMessage, &perMessage, "cost_per_message"}, {s.CostPerSegment, &perSegment, "cost_per_segment"}} {
+		if cost.text == "" {
+			continue
+		}
+		if *cost.to, err = campaigns.ParseMoney(string(cost.text), microDigits); err != nil || *cost.to < 0 || *cost.to > costMicrosMax {
+			return 0, 0, campaigns.Invalid("settings."+cost.field, "%q should be an amount of money from 0 to 1000 with at most 6 decimals", cost.text)
+		}
+	}
+	return perMessage, perSegment, nil
+}
+
+const (
+	microDigits   = 6
+	costMicrosMax = 1000 * 1_000_000
+)
 
 // Open makes the Sender of a kind, "smtp" or "catcher". It connects nowhere: the session begins with the first message.
 // The clock dates the messages. Errors are campaigns.Errors.
@@ -104,6 +129,8 @@ func (s Settings) Check(kind string) error {
 	check(s.Connections >= 0 && s.Connections <= connectionsMax, "connections", "there are up to 100 connections")
 	rated := s.RatePerSecond == 0 || s.RatePerSecond >= ratePerSecMin && s.RatePerSecond <= ratePerSecMax
 	check(rated, "rate_per_second", "a rate lies between one message an hour and 100000 a second, or is 0 (no limit)")
+	_, _, err := s.CostMicros()
+	check(err == nil, "cost_per_message", "a cost (per message, per segment) lies between 0 and 1000 and has at most 6 decimals")
 	if kind == "catcher" {
 		return campaigns.InvalidAll(problems)
 	}
