@@ -27,14 +27,15 @@ type plan struct {
 	still        *rules.Rule // nil where there is none
 	neverHeldOut *rules.Rule // likewise
 
-	computed  map[string]*rules.Value // that templates print, by name
-	variants  []variant
-	kinds     []string // of address that the variants use, sorted
-	ranges    []lift.Range
-	at        rules.Instant
-	period    string
-	key       string // of the entry, where it is the same for everybody
-	oneKey    bool
+	computed map[string]*rules.Value // that templates print, by name
+	variants []variant
+	kinds    []string // of address that the variants use, sorted
+	ranges   []lift.Range
+	at       rules.Instant
+	period   string
+	key      string // of the entry, where it is the same for everybody
+	oneKey   bool
+	resends  []campaigns.ID // the runs that this one sends again for, the first of them last
 
 	moneyNames map[string]bool
 }
@@ -247,4 +248,3 @@ func (p *plan) variantNamed(name string) *variant {
 	}
 	return nil
 }
-

@@ -31,11 +31,8 @@ func (e *Engine) Queue(ctx context.Context) (int, error) {
 func (e *Engine) queueRun(ctx context.Context, run *campaigns.Run) error {
 	var p *plan
 	err := e.store.View(ctx, func(tx *store.Tx) error {
-		c, err := tx.CampaignVersion(ctx, run.CampaignID, run.Version)
-		if err != nil {
-			return err
-		}
-		p, err = e.newPlan(ctx, tx, c, run.Occurrence)
+		var err error
+		p, err = e.planOf(ctx, tx, run)
 		return err
 	})
 	if err != nil {
@@ -63,6 +60,9 @@ func (e *Engine) queueRun(ctx context.Context, run *campaigns.Run) error {
 			if !left {
 				run.Status, run.QueuedAt = campaigns.Sending, &tx.Now
 			}
+			if err := e.guardQueued(ctx, tx, p, run, b.gates); err != nil {
+				return err
+			}
 			return tx.SaveRun(ctx, run, campaigns.Queueing, e.node, tx.Now.Add(Lease))
 		})
 		if err != nil {
@@ -70,7 +70,7 @@ func (e *Engine) queueRun(ctx context.Context, run *campaigns.Run) error {
 			return err
 		}
 		e.nudge()
-		if !left {
+		if !left || run.Held != "" {
 			return nil
 		}
 	}
@@ -95,6 +95,7 @@ type batch struct {
 	links    links
 	gates    map[campaigns.Gate][]int64
 	people   []*person
+	holders  map[int64]bool // of an entry by the run that this one sends again for
 	messages []campaigns.Message
 	coupons  []campaigns.Coupon
 }
@@ -159,9 +160,13 @@ func (b *batch) enter(ctx context.Context, nos []int64) error {
 			return err
 		}
 	}
+	var err error
+	if b.holders, err = b.plan.holders(ctx, b.tx, nos); err != nil {
+		return err
+	}
 	keys := make(map[int64]string, len(b.people))
 	for _, p := range b.people {
-		if b.mayEnter(p.record, earlier[p.no]) {
+		if !b.holders[p.no] && b.mayEnter(p.record, earlier[p.no]) {
 			keys[p.no] = b.entryKey(p.record, earlier[p.no])
 		}
 	}
@@ -170,10 +175,11 @@ func (b *batch) enter(ctx context.Context, nos []int64) error {
 		return err
 	}
 	b.people = slices.DeleteFunc(b.people, func(p *person) bool {
-		if !entered[p.no] {
-			b.gates[campaigns.GateEntry] = append(b.gates[campaigns.GateEntry], p.no)
+		if entered[p.no] || b.holders[p.no] {
+			return false
 		}
-		return !entered[p.no]
+		b.gates[campaigns.GateEntry] = append(b.gates[campaigns.GateEntry], p.no)
+		return true
 	})
 	return nil
 }
@@ -310,7 +316,7 @@ func (b *batch) message(p *person, code string) {
 			RunID: &b.run.ID, MessageID: &m.ID, ExpiresAt: offer.ExpiresAt(now, b.workspace.Location()), UsesMax: offer.UsesPerCode()})
 	}
 	p.gate = campaigns.GatePassed
-	if p.arm.DueAt == nil {
+	if p.arm.DueAt == nil && !b.holders[p.no] { // a resend opens no window
 		due := now.Truncate(time.Second)
 		p.arm.DueAt = &due
 	}

@@ -102,11 +102,8 @@ type candidate struct {
 func (e *Engine) selectRun(ctx context.Context, run *campaigns.Run) error {
 	sel := &selection{gates: map[campaigns.Gate]*roaring64.Bitmap{}}
 	err := e.store.View(ctx, func(tx *store.Tx) error {
-		c, err := tx.CampaignVersion(ctx, run.CampaignID, run.Version)
-		if err != nil {
-			return err
-		}
-		sel.plan, err = e.newPlan(ctx, tx, c, run.Occurrence)
+		var err error
+		sel.plan, err = e.planOf(ctx, tx, run)
 		return err
 	})
 	if err != nil {
@@ -135,12 +132,18 @@ func (e *Engine) selectRun(ctx context.Context, run *campaigns.Run) error {
 		}
 		run.Status = campaigns.Queueing
 		run.SelectedAt = &tx.Now
+		if err := e.guardSelected(ctx, tx, sel.plan, run); err != nil {
+			return err
+		}
 		return tx.SaveRun(ctx, run, campaigns.Selecting, e.node, tx.Now.Add(Lease))
 	})
 }
 
 // members are the customers who match the run's rule; the run is held and progress shown while they are found.
 func (e *Engine) members(ctx context.Context, run *campaigns.Run, p *plan) (*roaring64.Bitmap, error) {
+	if run.ResendOf != nil {
+		return e.remainder(ctx, run)
+	}
 	q := audience.Question{Conditions: []audience.Asked{{Rule: p.rule, At: p.at}}, Members: true}
 	q.Progress = func(scanned int64) error { return e.renewRun(ctx, run, scanned) }
 	var found *audience.Answer
@@ -190,7 +193,7 @@ func (sel *selection) gate(ctx context.Context, tx *store.Tx, needs audience.Nee
 	}
 	var candidates []candidate
 	err = audience.Each(ctx, tx, store.Span{Nos: nos}, needs, sel.at, func(no int64, record rules.Record) error {
-		if !sel.mayEnter(record, earlier[no]) {
+		if len(sel.resends) == 0 && !sel.mayEnter(record, earlier[no]) { // who enters a resend is asked when it is queued
 			sel.put(campaigns.GateEntry, no)
 		} else {
 			candidates = append(candidates, candidateOf(no, record))
