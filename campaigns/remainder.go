@@ -5,14 +5,18 @@ import "slices"
 // A Remainder says to whom of a run its messages are sent again: those whose message ended with one of the statuses, and
 // those who ended at one of the gates.
 type Remainder struct {
-	Statuses []MessageStatus `json:"statuses"`
-	Gates    []Gate          `json:"gates"`
+	Statuses []MessageStatus `json:"statuses,omitempty" doc:"failed, cancelled and expired if left out; unknown only when it is named, for it may have arrived"`
+	Gates    []Gate          `json:"gates,omitempty" doc:"cap, budget, template, code; eligible for those whom a run that was stopped had not come to, who are taken in when nothing is named"`
 }
 
 // Defaults fills what was left out: what surely was not sent, and whom a run that was stopped had not come to.
 func (r *Remainder) Defaults() {
-	if r.Statuses == nil && r.Gates == nil {
-		r.Statuses, r.Gates = []MessageStatus{MessageFailed, MessageCancelled, MessageExpired}, []Gate{GateEligible}
+	if r.Statuses != nil {
+		return
+	}
+	r.Statuses = []MessageStatus{MessageFailed, MessageCancelled, MessageExpired}
+	if r.Gates == nil {
+		r.Gates = []Gate{GateEligible}
 	}
 }
 

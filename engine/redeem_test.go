@@ -25,7 +25,8 @@ func (w *world) issued(n int, change func(o *campaigns.OfferDefinition)) (campai
 	})
 	w.customers(n, nil)
 	c := w.campaign(func(d *campaigns.Definition) {
-		d.OfferID = &o.ID
+		no := false
+		d.OfferID, d.Guards = &o.ID, &campaigns.Guards{Codes: &no} // more coupons than uses is what is tried here
 		d.Variants[0].TemplateID = w.template("{{ offer.value }} off", "Show {{ code }} at the till")
 	})
 	w.settle()

@@ -27,8 +27,8 @@ func (e *Engine) Resend(ctx context.Context, actor string, id campaigns.ID, rema
 		}
 		run = newRun(tx, c, tx.Now, campaigns.RunResend)
 		run.ResendOf = &id
-		if made, err := tx.CreateRun(ctx, &run); err != nil || !made {
-			return orConflict(err, "the campaign has a run of this moment already")
+		if err := createNow(ctx, tx, &run); err != nil {
+			return err
 		}
 		if err := tx.SaveRemainder(ctx, run.ID, remainder); err != nil {
 			return err

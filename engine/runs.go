@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"time"
 
 	"beckon/campaigns"
 	"beckon/campaigns/store"
@@ -22,8 +23,8 @@ func (e *Engine) RunNow(ctx context.Context, actor string, id campaigns.ID) (cam
 			return campaigns.Conflict("a campaign that is %s cannot run now: only one that is scheduled or active can", c.Status)
 		}
 		run = newRun(tx, &c, tx.Now, campaigns.RunManual)
-		if made, err := tx.CreateRun(ctx, &run); err != nil || !made {
-			return orConflict(err, "the campaign has a run of this moment already")
+		if err := createNow(ctx, tx, &run); err != nil {
+			return err
 		}
 		if err := tx.SaveCampaignState(ctx, &c); err != nil {
 			return err
@@ -49,11 +50,15 @@ func launched(ctx context.Context, tx *store.Tx, id campaigns.ID) (campaigns.Cam
 	return tx.LockLive(ctx, id)
 }
 
-func orConflict(err error, message string) error {
-	if err != nil {
-		return err
+// createNow makes a run that was asked for by hand, at the first free microsecond: another may be of the same one.
+func createNow(ctx context.Context, tx *store.Tx, run *campaigns.Run) error {
+	for range 1000 {
+		if made, err := tx.CreateRun(ctx, run); err != nil || made {
+			return err
+		}
+		run.Occurrence = run.Occurrence.Add(time.Microsecond)
 	}
-	return campaigns.Conflict("%s", message)
+	return campaigns.Conflict("the campaign has a thousand runs of this moment already: try again")
 }
 
 // ResumeRun lets a held run go on, to exactly what is left of it. What held it is not asked again for this run.
