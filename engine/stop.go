@@ -66,7 +66,7 @@ type brake struct {
 	runs map[campaigns.ID]bool // in hand; true for those that are halted
 }
 
-// watch asks for as long as the worker works. Nothing is asked when a batch is over before the first time.
+// watch asks for as long as the worker works.
 func (b *brake) watch(ctx context.Context, s *store.Store) (stop func()) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	var asking sync.WaitGroup

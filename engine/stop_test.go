@@ -10,7 +10,7 @@ import (
 	"beckon/engine"
 )
 
-// slowly makes an inbox take some time over every message and counts what arrived after a moment.
+// slowly makes an inbox take some time over every message, and tells when the first comes.
 func slowly(in *inbox, each time.Duration, began chan<- struct{}) {
 	var once sync.Once
 	in.refuse = func(string) error {
