@@ -50,6 +50,7 @@ func New(s *store.Store, e *engine.Engine, options Options) *Server {
 	server.huma = document(server.echo, options.Version, server)
 	server.routes()
 	server.campaignRoutes()
+	server.controlRoutes()
 	server.pages()
 	return server
 }
@@ -170,4 +171,16 @@ func (s *Server) campaignRoutes() {
 
 	route(s, "GET /u/{token}", "The page for leaving a channel; it changes nothing", nil, s.unsubscribePage, open)
 	route(s, "POST /u/{token}", "Leave a channel", nil, s.unsubscribe, open)
+}
+
+// controlRoutes are what keeps sending from doing harm, and lets it go on.
+func (s *Server) controlRoutes() {
+	launch := []string{campaigns.ScopeMarketer, campaigns.ScopeApprover}
+
+	route(s, "POST /v1/workspace/stop", "Stop all sending within a second; audiences are found and queued meanwhile", launch, s.stopSending)
+	route(s, "POST /v1/workspace/resume", "Let sending go on, to exactly what is left", launch, s.resumeSending)
+	route(s, "POST /v1/campaigns/{id}/run", "Run a launched campaign now, beside its schedule", launch, s.runNow, created)
+	route(s, "POST /v1/runs/{id}/resume", "Let a run go on that a guard or a gap holds", launch, s.moveRun(s.engine.ResumeRun))
+	route(s, "POST /v1/runs/{id}/stop", "End a run and cancel the rest of it", launch, s.moveRun(s.engine.StopRun))
+	route(s, "POST /v1/runs/{id}/resend", "Send again to exactly those of a run whom it did not reach", launch, s.resend, created)
 }

@@ -168,7 +168,7 @@ func TestTheLastUseIsHadOnce(t *testing.T) {
 	sv := serve(t)
 	templateID, offerID := sv.shop(50, object{"total": 1})
 	body := draft(templateID, offerID)
-	body["holdout"], body["guards"] = 0, object{"codes": false}
+	body["holdout"], body["guards"] = 0, object{"codes": false} // more coupons than uses is what is tried here
 	id := sv.post("/v1/campaigns", body).want(201).text("id")
 	sv.post("/v1/campaigns/"+id+"/launch", nil).want(200)
 	if err := sv.engine.Settle(t.Context()); err != nil {

@@ -44,20 +44,24 @@ func (workspaceBody) TransformSchema(r huma.Registry, s *huma.Schema) *huma.Sche
 	return s
 }
 
-func (s *Server) workspace(ctx context.Context, _ *nothing) (*one[campaigns.Workspace], error) {
-	var w *campaigns.Workspace
-	err := s.store.View(ctx, func(tx *store.Tx) (err error) {
-		w, err = tx.Workspace(ctx)
+func (s *Server) workspace(ctx context.Context, _ *nothing) (*one[workspaceState], error) {
+	var state workspaceState
+	err := s.store.View(ctx, func(tx *store.Tx) error {
+		w, err := tx.Workspace(ctx)
+		if err == nil {
+			state, err = workspaceOf(ctx, tx, w)
+		}
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &one[campaigns.Workspace]{etag(w.Revision), *w}, nil
+	return &one[workspaceState]{etag(state.Revision), state}, nil
 }
 
-func (s *Server) editWorkspace(ctx context.Context, in *workspaceEdit) (*one[campaigns.Workspace], error) {
+func (s *Server) editWorkspace(ctx context.Context, in *workspaceEdit) (*one[workspaceState], error) {
 	var w *campaigns.Workspace
+	var state workspaceState
 	err := s.store.Update(ctx, func(tx *store.Tx) (err error) {
 		if w, err = tx.LockWorkspace(ctx); err != nil {
 			return err
@@ -76,12 +80,15 @@ func (s *Server) editWorkspace(ctx context.Context, in *workspaceEdit) (*one[cam
 		if err := tx.SaveWorkspace(ctx, w); err != nil {
 			return err
 		}
+		if state, err = workspaceOf(ctx, tx, w); err != nil {
+			return err
+		}
 		return tx.Audit(ctx, actor(ctx), "edit", "workspace", "1", before, w)
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &one[campaigns.Workspace]{etag(w.Revision), *w}, nil
+	return &one[workspaceState]{etag(w.Revision), state}, nil
 }
 
 func (in *workspaceEdit) apply(w *campaigns.Workspace) {

@@ -111,7 +111,7 @@ func (b *batch) message(p *person, id campaigns.ID, code string) {
 		b.coupons = append(b.coupons, campaigns.Coupon{No: p.no, Code: code, OfferID: offer.ID, OfferRevision: offer.Revision, CampaignID: &b.campaign.ID,
 			RunID: &b.run.ID, MessageID: &m.ID, ExpiresAt: offer.ExpiresAt(now, b.workspace.Location()), UsesMax: offer.UsesPerCode()})
 	}
-	if p.arm.DueAt == nil {
+	if p.arm.DueAt == nil && !b.holders[p.no] { // a resend opens no window
 		due := p.planned
 		if due.Before(now) {
 			due = now

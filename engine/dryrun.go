@@ -72,7 +72,7 @@ func (e *Engine) DryRunCampaign(ctx context.Context, id campaigns.ID, version in
 	if err != nil {
 		return nil, err
 	}
-	found, err := e.sift(ctx, p, func(ctx context.Context, q audience.Question) (*audience.Answer, error) { return e.find(ctx, q) })
+	found, err := e.sift(ctx, p, nil, func(ctx context.Context, q audience.Question) (*audience.Answer, error) { return e.find(ctx, q) })
 	if err != nil {
 		return nil, err
 	}

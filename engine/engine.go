@@ -39,6 +39,7 @@ type Engine struct {
 	baseURL string
 	words   words
 	ready   readyRuns
+	asks    asks
 	finder  *audience.Chooser
 	beat    time.Duration // how often a run that is held is kept
 	wake    chan struct{} // something was queued: senders need not wait for their tick
@@ -81,16 +82,18 @@ type step struct {
 	name  string
 	every time.Duration
 	do    func(ctx context.Context) (worked int, err error)
+	alone bool // waits for its own ticker alone: it does not follow from what the others do
 }
 
 func (e *Engine) steps() []step {
 	return []step{
-		{"tick", time.Second, e.Tick},
-		{"select", time.Second, e.Select},
-		{"queue", time.Second, e.Queue},
-		{"finish", time.Second, e.Finish},
-		{"lose", 5 * time.Second, e.Lose},
-		{"house", time.Minute, e.House},
+		{"tick", time.Second, e.Tick, false},
+		{"select", time.Second, e.Select, false},
+		{"queue", time.Second, e.Queue, false},
+		{"guard", time.Second, e.Guard, true},
+		{"finish", time.Second, e.Finish, false},
+		{"lose", 5 * time.Second, e.Lose, true},
+		{"house", time.Minute, e.House, true},
 	}
 }
 
@@ -99,14 +102,17 @@ func (e *Engine) Run(ctx context.Context) error {
 	if _, err := e.House(ctx); err != nil {
 		return err
 	}
+	if _, err := e.Beat(ctx); err != nil {
+		return err
+	}
 	if _, err := e.Lose(ctx); err != nil {
 		return err
 	}
 	var running sync.WaitGroup
-	steps := e.steps()
+	steps := append(e.steps(), step{"beat", beatEvery, e.Beat, true})
 	kicks := make([]chan struct{}, len(steps))
 	for i, s := range steps {
-		if s.every <= time.Second { // the others only keep house
+		if !s.alone {
 			kicks[i] = make(chan struct{}, 1)
 		}
 	}
@@ -148,7 +154,7 @@ func (e *Engine) loop(ctx context.Context, s step, others []chan struct{}, kicke
 }
 
 // Settle calls all steps until none has anything left to do at the present time. For tests, the demo and simulations,
-// which move the clock themselves.
+// which move the clock themselves: an hour that they skip is no gap, and no sign of life is shown.
 func (e *Engine) Settle(ctx context.Context) error {
 	for {
 		total := 0

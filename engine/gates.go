@@ -41,11 +41,15 @@ type facts struct {
 // An asker asks the executor a question; it may keep a run to its node meanwhile.
 type asker func(ctx context.Context, q audience.Question) (*audience.Answer, error)
 
-// sift finds who matches a plan's rule and leads them through the gates before the arms. It writes nothing.
-func (e *Engine) sift(ctx context.Context, p *plan, ask asker) (*sieve, error) {
+// sift finds who matches a plan's rule, or takes the customers of, who are sent to again, and leads them through the gates
+// before the arms. It writes nothing.
+func (e *Engine) sift(ctx context.Context, p *plan, of *roaring64.Bitmap, ask asker) (*sieve, error) {
 	s := &sieve{plan: p, gates: map[campaigns.Gate]*roaring64.Bitmap{}}
 	if err := e.learn(ctx, s, ask); err != nil {
 		return nil, err
+	}
+	if of != nil {
+		s.facts.matching = of
 	}
 	s.rest = s.facts.matching.Clone()
 	return s, e.store.View(ctx, func(tx *store.Tx) error {
@@ -136,6 +140,9 @@ func (s *sieve) gateExcluded(context.Context, *store.Tx) error {
 }
 
 func (s *sieve) gateEntry(ctx context.Context, tx *store.Tx) error {
+	if len(s.resends) > 0 {
+		return nil // who enters a resend is asked when it is queued
+	}
 	entered, err := s.entered(ctx, tx, s.rest)
 	if err == nil {
 		s.stop(campaigns.GateEntry, entered)

@@ -25,7 +25,7 @@ func (p *plan) shuffle(use string) lift.Shuffle {
 // gateLimit keeps an audience small: the first by an order or by a hash, or a random share.
 func (s *sieve) gateLimit(ctx context.Context, tx *store.Tx) error {
 	limited := s.campaign.Audience
-	if limited == nil {
+	if limited == nil || len(s.resends) > 0 { // a remainder was within the limit
 		return nil
 	}
 	if limited.Sample != nil {

@@ -23,6 +23,8 @@ type worker struct {
 	looked    time.Time // when the channel's settings were last read
 	pace      *time.Ticker
 	links     links
+	workspace *campaigns.Workspace
+	brake     brake
 	size      int // of a batch
 }
 
@@ -47,12 +49,12 @@ func (w *worker) close() {
 	}
 }
 
-// marked is a batch of a leased lane's messages that are marked as being sent; withdrawn says which of them must not go,
-// and why.
+// marked is a batch of a leased lane's messages that are marked as being sent; verdicts say which of them must not go, and
+// what becomes of them instead.
 type marked struct {
-	lane      int16 // -1: none
-	messages  []campaigns.Message
-	withdrawn map[campaigns.ID]string
+	lane     int16 // -1: none
+	messages []campaigns.Message
+	verdicts map[campaigns.ID]verdict
 }
 
 // outcomes are what became of a batch.
@@ -76,6 +78,9 @@ func (w *worker) drain(ctx context.Context) (int, error) {
 		return 0, err
 	}
 	defer w.keepLeases(ctx)()
+	w.brake.begin()
+	w.brake.add(batch)
+	defer w.brake.watch(ctx, w.engine.store)()
 	total := 0
 	done := outcomes{lane: batch.lane}
 	for len(batch.messages) > 0 && err == nil {
@@ -90,6 +95,7 @@ func (w *worker) drain(ctx context.Context) (int, error) {
 		cancel()
 		limit, cancel = soon, cancelSoon
 		batch, done = next, outcomes{batch.lane, sent}
+		w.brake.only(batch)
 		if failed := w.open(ctx); failed != nil {
 			w.engine.log.Warn("a channel's settings could not be read: going on with those from before", "channel", w.channelID, "err", failed)
 		}
@@ -159,6 +165,7 @@ func (w *worker) exchange(ctx context.Context, done outcomes, lane int16, full b
 	})
 	if took {
 		*next = batch
+		w.brake.add(batch)
 	}
 	return err
 }
@@ -182,7 +189,7 @@ func (w *worker) take(ctx context.Context, tx *store.Tx, lane int16) (batch mark
 	if batch.messages, err = tx.ClaimMessages(ctx, w.channelID, lane, w.owner, tx.Now.Add(Lease), w.size); err != nil || len(batch.messages) == 0 {
 		return batch, err
 	}
-	batch.withdrawn, err = w.engine.withdrawn(ctx, tx, batch.messages)
+	batch.verdicts, err = w.ask(ctx, tx, batch.messages)
 	return batch, err
 }
 
@@ -193,19 +200,18 @@ func (w *worker) open(ctx context.Context) error {
 		return nil
 	}
 	var c campaigns.Channel
-	var workspace *campaigns.Workspace
 	err := w.engine.store.View(ctx, func(tx *store.Tx) (err error) {
 		if c, err = tx.Channel(ctx, w.channelID); err != nil {
 			return err
 		}
-		workspace, err = tx.Workspace(ctx)
+		w.workspace, err = tx.Workspace(ctx)
 		return err
 	})
 	if err != nil {
 		return err
 	}
 	w.looked = now
-	if w.links, err = w.engine.links(ctx, workspace); err != nil || (w.sender != nil && w.revision == c.Revision) {
+	if w.links, err = w.engine.links(ctx, w.workspace); err != nil || (w.sender != nil && w.revision == c.Revision) {
 		return err
 	}
 	settings, err := readSettings(&c)
@@ -241,19 +247,32 @@ func (w *worker) sendAll(limit context.Context, batch marked) ([]store.Result, i
 	tried := 0
 	for i := range batch.messages {
 		m := &batch.messages[i]
-		if limit.Err() != nil {
-			results[i] = w.untried(m)
-			continue
+		var went bool
+		if results[i], went = w.one(limit, m, batch.verdicts[m.ID]); went {
+			tried++
 		}
-		results[i] = w.one(limit, m, batch.withdrawn[m.ID])
-		tried++
 	}
 	return results, tried
 }
 
+// untried puts a message back into the queue when the node stops or runs out of time, or its run may send no more.
 func (w *worker) untried(m *campaigns.Message) store.Result {
 	m.Attempts--
-	return store.Result{Message: *m, Detail: "not tried: the node was stopping or ran out of time", RetryAt: w.engine.store.Now()}
+	detail := "not tried: the node was stopping or ran out of time"
+	if w.brake.halts(m.RunID) {
+		detail = "not tried: sending was stopped"
+	}
+	return store.Result{Message: *m, Detail: detail, RetryAt: w.engine.store.Now()}
+}
+
+// replanned puts a message back into the queue for another time.
+func replanned(m *campaigns.Message, v verdict) store.Result {
+	m.Attempts--
+	if v.later.After(m.NotAfter) {
+		return store.Result{Message: *m, Status: campaigns.MessageExpired, Detail: "its useful time is over before it may be sent: " + v.why}
+	}
+	m.PlannedAt, m.ClosesAt, m.Moved = v.later, v.closes, true
+	return store.Result{Message: *m, Detail: v.why, RetryAt: v.later, Replanned: true}
 }
 
 // record writes outcomes, and what is to follow in the same transaction, also while stopping. When that fails, the

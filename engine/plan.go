@@ -39,6 +39,7 @@ type plan struct {
 	period   string
 	key      string // of the entry, where it is the same for everybody
 	oneKey   bool
+	resends  []campaigns.ID // the runs that this one sends again for, the first of them last
 
 	moneyNames map[string]bool
 }

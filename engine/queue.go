@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"beckon/campaigns"
@@ -51,11 +52,12 @@ func (e *Engine) queuePiece(ctx context.Context, run *campaigns.Run) error {
 	}
 	var working sync.WaitGroup
 	failed, more := make([]error, workers), make([]bool, workers)
+	var stopped atomic.Bool // somebody at the gate template
 	until := e.store.Now().Add(pieceTime)
 	for i := range workers {
 		working.Go(func() {
 			for part := 0; part < pieceParts && ctx.Err() == nil && (part == 0 || e.store.Now().Before(until)); part++ {
-				if more[i], failed[i] = e.queuePart(ctx, run, ready, i > 0); !more[i] || failed[i] != nil {
+				if more[i], failed[i] = e.queuePart(ctx, run, ready, i > 0, &stopped); !more[i] || failed[i] != nil {
 					return
 				}
 				e.nudge()
@@ -63,8 +65,16 @@ func (e *Engine) queuePiece(ctx context.Context, run *campaigns.Run) error {
 		})
 	}
 	working.Wait()
-	if err := errors.Join(append(failed, ctx.Err())...); err != nil || slices.Contains(more, true) {
+	if err := errors.Join(append(failed, ctx.Err())...); err != nil {
 		return err
+	}
+	if stopped.Load() {
+		if err := e.guardQueued(ctx, ready.plan, run); err != nil {
+			return err
+		}
+	}
+	if slices.Contains(more, true) {
+		return nil
 	}
 	return e.endQueueing(ctx, run)
 }
@@ -73,7 +83,7 @@ func (e *Engine) queuePiece(ctx context.Context, run *campaigns.Run) error {
 func (e *Engine) endQueueing(ctx context.Context, run *campaigns.Run) error {
 	ended := false
 	err := e.store.Update(ctx, func(tx *store.Tx) error {
-		held, err := tx.HoldRun(ctx, run.ID, e.node)
+		held, err := tx.KeepQueueing(ctx, run.ID, e.node)
 		if err != nil || !held {
 			return err
 		}
@@ -98,10 +108,10 @@ func (e *Engine) endQueueing(ctx context.Context, run *campaigns.Run) error {
 }
 
 // queuePart queues one part, from the front of the audience or from its end; more is false when none was free.
-func (e *Engine) queuePart(ctx context.Context, run *campaigns.Run, r *readyRun, fromEnd bool) (more bool, err error) {
+func (e *Engine) queuePart(ctx context.Context, run *campaigns.Run, r *readyRun, fromEnd bool, stopped *atomic.Bool) (more bool, err error) {
 	err = e.store.Update(ctx, func(tx *store.Tx) error {
 		more = false
-		held, err := tx.HoldRun(ctx, run.ID, e.node)
+		held, err := tx.KeepQueueing(ctx, run.ID, e.node)
 		if err != nil || !held {
 			return err
 		}
@@ -125,6 +135,9 @@ func (e *Engine) queuePart(ctx context.Context, run *campaigns.Run, r *readyRun,
 		if err := b.suspend(ctx); err != nil {
 			return err
 		}
+		if len(b.gates[campaigns.GateTemplate])+len(b.gates[campaigns.GhostGate(campaigns.GateTemplate)]) > 0 {
+			stopped.Store(true)
+		}
 		return tx.PutGates(ctx, run.ID, part.Part, b.gates)
 	})
 	return more, err
@@ -141,6 +154,7 @@ type batch struct {
 	keys    map[int64]string           // under which customers enter, where it is not the plan's own key
 	dry     bool                       // decides only: nothing is locked, and nothing but the gates is worked out
 
+	holders  map[int64]bool // of an entry by the run that this one sends again for
 	names    []string       // of the columns that people have
 	column   map[string]int // by name
 	people   []person
@@ -319,15 +333,15 @@ func (b *batch) enter(ctx context.Context, nos []int64) error {
 		}
 	}
 	b.others = others || b.run.OpenUntil != nil
+	if b.holders, err = b.plan.holders(ctx, b.tx, nos); err != nil {
+		return err
+	}
 	for i := range b.people {
 		p := &b.people[i]
 		history := earlier[p.no]
 		key, given := b.keys[p.no]
 		switch {
-		case b.run.ResendOf != nil: // the remainder of a run that let them in
-			if key = b.entryKey(p.record, history); !slices.Contains(history.Keys, key) {
-				p.entry = key
-			}
+		case b.holders[p.no]: // a resend sends to who was let in
 		case given && slices.Contains(history.Keys, key), !given && !b.mayEnter(p.record, history):
 			p.gate = campaigns.GateEntry
 		case given:

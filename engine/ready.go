@@ -62,11 +62,7 @@ func (e *Engine) readyToQueue(ctx context.Context, run *campaigns.Run) (*readyRu
 	}
 	var ready *readyRun
 	err := e.store.View(ctx, func(tx *store.Tx) error {
-		c, err := tx.CampaignVersion(ctx, run.CampaignID, run.Version)
-		if err != nil {
-			return err
-		}
-		p, err := e.newPlan(ctx, tx, c, run.Occurrence)
+		p, err := e.planOf(ctx, tx, run)
 		if err != nil {
 			return err
 		}

@@ -36,8 +36,8 @@ func (w *world) offered(n int, change func(o *campaigns.OfferDefinition)) campai
 	})
 	w.customers(n, nil)
 	c := w.campaign(func(d *campaigns.Definition) {
-		firstCome := false
-		d.OfferID, d.Guards = &o.ID, &campaigns.Guards{Codes: &firstCome}
+		no := false
+		d.OfferID, d.Guards = &o.ID, &campaigns.Guards{Codes: &no} // more coupons than uses is what is tried here
 		d.Variants[0].TemplateID = w.template("{{ offer.value }} off", "Show {{ code }} at the till")
 	})
 	w.settle()

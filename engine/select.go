@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"github.com/RoaringBitmap/roaring/v2/roaring64"
+
 	"context"
 	"fmt"
 
@@ -73,11 +75,8 @@ func (e *Engine) stopOnFault(ctx context.Context, run *campaigns.Run, err error)
 func (e *Engine) selectRun(ctx context.Context, run *campaigns.Run) error {
 	var p *plan
 	err := e.store.View(ctx, func(tx *store.Tx) error {
-		c, err := tx.CampaignVersion(ctx, run.CampaignID, run.Version)
-		if err != nil {
-			return err
-		}
-		p, err = e.newPlan(ctx, tx, c, run.Occurrence)
+		var err error
+		p, err = e.planOf(ctx, tx, run)
 		return err
 	})
 	if err != nil {
@@ -90,7 +89,14 @@ func (e *Engine) selectRun(ctx context.Context, run *campaigns.Run) error {
 				return err
 			}
 		}
-		found, err = e.sift(ctx, p, func(ctx context.Context, q audience.Question) (*audience.Answer, error) {
+		var of *roaring64.Bitmap
+		if run.ResendOf != nil {
+			var err error
+			if of, err = e.remainder(ctx, run); err != nil {
+				return err
+			}
+		}
+		found, err = e.sift(ctx, p, of, func(ctx context.Context, q audience.Question) (*audience.Answer, error) {
 			return e.members(ctx, run, q)
 		})
 		return err
@@ -140,5 +146,8 @@ func (e *Engine) saveSelection(ctx context.Context, tx *store.Tx, run *campaigns
 	}
 	run.Status = campaigns.Queueing
 	run.SelectedAt = &tx.Now
+	if err := e.guardSelected(ctx, tx, found.plan, run); err != nil {
+		return err
+	}
 	return tx.SaveRun(ctx, run, campaigns.Selecting, e.node, tx.Now.Add(Lease))
 }

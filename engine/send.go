@@ -170,30 +170,43 @@ func (e *Engine) withdrawn(ctx context.Context, tx *store.Tx, messages []campaig
 	return reasons, nil
 }
 
-// one renders and sends a message. A fault in it is its own: it never stops the batch.
-func (w *worker) one(ctx context.Context, m *campaigns.Message, withdrawn string) store.Result {
+// one renders and sends a message. A fault in it is its own: it never stops the batch. went is false when nothing came of it
+// because it has to wait.
+func (w *worker) one(ctx context.Context, m *campaigns.Message, v verdict) (r store.Result, went bool) {
 	e := w.engine
 	now := e.store.Now()
 	switch {
-	case withdrawn != "":
-		return store.Result{Message: *m, Status: campaigns.MessageCancelled, Detail: withdrawn}
+	case ctx.Err() != nil, w.brake.halts(m.RunID):
+		return w.untried(m), false
+	case v.cancel != "":
+		return store.Result{Message: *m, Status: campaigns.MessageCancelled, Detail: v.cancel}, true
 	case now.After(m.NotAfter):
-		return store.Result{Message: *m, Status: campaigns.MessageExpired, Detail: "its useful time was over"}
+		return store.Result{Message: *m, Status: campaigns.MessageExpired, Detail: "its useful time was over"}, true
+	case !v.later.IsZero():
+		return replanned(m, v), true
 	}
 	parts, err := e.render(ctx, m)
 	if err != nil {
 		if campaigns.CodeOf(err) == "" && !isMissing(err) {
-			return store.Result{Message: *m, Detail: err.Error(), RetryAt: now.Add(campaigns.Backoff(m.Attempts))}
+			return store.Result{Message: *m, Detail: err.Error(), RetryAt: now.Add(campaigns.Backoff(m.Attempts))}, true
 		}
-		return store.Result{Message: *m, Status: campaigns.MessageFailed, Detail: "the template does not work for this customer: " + err.Error()}
+		return store.Result{Message: *m, Status: campaigns.MessageFailed, Detail: "the template does not work for this customer: " + err.Error()}, true
 	}
 	if w.pace != nil {
 		select {
 		case <-w.pace.C:
 		case <-ctx.Done():
-			return w.untried(m)
+			return w.untried(m), false
+		}
+		if w.brake.halts(m.RunID) {
+			return w.untried(m), false
 		}
 	}
+	return w.hand(ctx, m, parts), true
+}
+
+// hand gives a message to the channel's provider.
+func (w *worker) hand(ctx context.Context, m *campaigns.Message, parts templates.Parts) store.Result {
 	text := channel.Message{ID: m.ID.String(), To: m.Address, Parts: parts}
 	if m.Channel == campaigns.Email {
 		text.ListUnsubscribe = w.links.unsubscribe(m.No, m.Channel)
@@ -204,7 +217,7 @@ func (w *worker) one(ctx context.Context, m *campaigns.Message, withdrawn string
 	if outcome.Keep {
 		m.Content = parts
 	}
-	return e.result(m, outcome)
+	return w.engine.result(m, outcome)
 }
 
 // result says what an outcome means for a message.

@@ -181,7 +181,7 @@ func (m *mixedShop) planOf(t rapid.TB, c campaigns.Campaign) (p *plan) {
 }
 
 func (m *mixedShop) sift(t rapid.TB, p *plan) *sieve {
-	found, err := m.engine.sift(m.ctx, p, func(ctx context.Context, q audience.Question) (*audience.Answer, error) { return m.engine.find(ctx, q) })
+	found, err := m.engine.sift(m.ctx, p, nil, func(ctx context.Context, q audience.Question) (*audience.Answer, error) { return m.engine.find(ctx, q) })
 	if err != nil {
 		t.Fatal(err)
 	}

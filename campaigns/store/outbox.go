@@ -24,7 +24,7 @@ func (tx *Tx) ClaimLane(ctx context.Context, channel string, owner campaigns.ID,
 			SELECT lane FROM lanes l WHERE channel_id = $1 AND lease_until <= $4 AND EXISTS (
 				SELECT 1 FROM runs r CROSS JOIN LATERAL (SELECT 1 FROM outbox o WHERE o.channel_id = $1 AND o.lane = l.lane AND o.run_id = r.id
 					AND o.due_at <= $4 AND o.sending_at IS NULL LIMIT 1) due
-				WHERE r.status IN ('queueing', 'sending') AND NOT r.paused AND r.held IS NULL)
+				WHERE r.status IN ('queueing', 'sending') AND NOT r.paused AND r.held IS NULL) AND `+notStopped+` AND `+notStale(4)+`
 			ORDER BY claimed_at, lane LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING lane`, channel, owner, until, tx.Now).Scan(&lane)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return -1, nil
@@ -59,7 +59,7 @@ func (tx *Tx) ClaimMessages(ctx context.Context, channel string, lane int16, own
 			SELECT o.message_id, row_number() OVER (ORDER BY o.due_at, o.message_id) AS rank FROM outbox o
 			WHERE o.channel_id = $1 AND o.lane = $2 AND o.run_id = r.id AND o.due_at <= $3 AND o.sending_at IS NULL
 			ORDER BY o.due_at, o.message_id LIMIT $4) due
-		WHERE r.status IN ('queueing', 'sending') AND NOT r.paused AND r.held IS NULL ORDER BY due.rank LIMIT $4`, pgx.RowTo[campaigns.ID], channel, lane, tx.Now, limit)
+		WHERE r.status IN ('queueing', 'sending') AND NOT r.paused AND r.held IS NULL AND `+notStopped+` AND `+notStale(3)+` ORDER BY due.rank LIMIT $4`, pgx.RowTo[campaigns.ID], channel, lane, tx.Now, limit)
 	if err != nil || len(ids) == 0 {
 		return nil, err
 	}
@@ -69,19 +69,34 @@ func (tx *Tx) ClaimMessages(ctx context.Context, channel string, lane int16, own
 	}
 	return many(ctx, tx, "claimed messages", `WITH marked AS (
 			UPDATE outbox SET sending_at = $3, owner = $4, attempts = attempts + 1
-			WHERE lane = $1 AND message_id = ANY($2) AND sending_at IS NULL RETURNING message_id, no, attempts)
+			WHERE lane = $1 AND message_id = ANY($2) AND sending_at IS NULL RETURNING message_id, no, attempts, closes_at, moved)
 		SELECT m.id, m.no, '', m.campaign_id, m.run_id, m.version, m.variant, m.ghost, m.channel, m.channel_id, m.template_id, m.template_revision,
-			coalesce(m.address, ''), m.vars, coalesce(m.code, ''), m.status, marked.attempts, '', m.history, m.content_hash, m.content, m.queued_at, m.not_after, m.finished_at
+			coalesce(m.address, ''), m.vars, coalesce(m.code, ''), m.status, marked.attempts, '', m.history, m.content_hash, m.content, m.queued_at, m.not_after, m.finished_at,
+			coalesce(m.planned_at, m.queued_at), m.exempt, marked.closes_at, marked.moved
 		FROM marked JOIN unnest($2::uuid[], $5::timestamptz[]) AS at(id, queued_at) ON at.id = marked.message_id
-		JOIN messages m ON m.no = marked.no AND m.queued_at = at.queued_at AND m.id = marked.message_id`, scanMessage, lane, ids, tx.Now, owner, months)
+		JOIN messages m ON m.no = marked.no AND m.queued_at = at.queued_at AND m.id = marked.message_id`, scanClaimed, lane, ids, tx.Now, owner, months)
 }
 
-// A Result is what became of one attempt to send. RetryAt is set when it is to be tried again.
+func scanClaimed(row pgx.CollectableRow) (campaigns.Message, error) {
+	var m campaigns.Message
+	var closes *time.Time
+	err := row.Scan(&m.ID, &m.No, &m.CustomerID, &m.CampaignID, &m.RunID, &m.Version, &m.Variant, &m.Ghost, &m.Channel, &m.ChannelID, &m.TemplateID,
+		&m.TemplateRevision, &m.Address, &m.Vars, &m.Code, &m.Status, &m.Attempts, &m.ProviderID, &m.History, &m.ContentHash, &m.Content, &m.QueuedAt, &m.NotAfter,
+		&m.FinishedAt, &m.PlannedAt, &m.Exempt, &closes, &m.Moved)
+	if closes != nil {
+		m.ClosesAt = *closes
+	}
+	return m, err
+}
+
+// A Result is what became of one attempt to send. RetryAt is set when it is to be tried again. Replanned says that this is
+// because it was planned anew, for the Message's PlannedAt and until its ClosesAt: that was no attempt.
 type Result struct {
-	Message campaigns.Message
-	Status  campaigns.MessageStatus
-	Detail  string
-	RetryAt time.Time
+	Message   campaigns.Message
+	Status    campaigns.MessageStatus
+	Detail    string
+	RetryAt   time.Time
+	Replanned bool
 }
 
 // FinishMessages records results in two statements: a final one ends the message and leaves the outbox, a temporary one
@@ -91,18 +106,20 @@ func (tx *Tx) FinishMessages(ctx context.Context, lane int16, owner campaigns.ID
 	batch := &pgx.Batch{}
 	batch.Queue(`DELETE FROM outbox WHERE lane = $1 AND message_id = ANY($2) AND owner = $3`, lane, f.final, owner)
 	if len(f.again) > 0 {
-		batch.Queue(`UPDATE outbox o SET sending_at = NULL, owner = NULL, due_at = r.due, attempts = r.attempts
-			FROM unnest($2::uuid[], $3::timestamptz[], $5::smallint[]) AS r(id, due, attempts)
-			WHERE o.lane = $1 AND o.message_id = r.id AND o.owner = $4`, lane, f.again, f.due, owner, f.tries)
+		batch.Queue(`UPDATE outbox o SET sending_at = NULL, owner = NULL, due_at = r.due, attempts = r.attempts, moved = o.moved OR r.moved,
+				closes_at = CASE WHEN r.moved THEN r.closes ELSE o.closes_at END
+			FROM unnest($2::uuid[], $3::timestamptz[], $5::smallint[], $6::boolean[], $7::timestamptz[]) AS r(id, due, attempts, moved, closes)
+			WHERE o.lane = $1 AND o.message_id = r.id AND o.owner = $4`, lane, f.again, f.due, owner, f.tries, f.moved, f.closes)
 	}
 	batch.Queue(`WITH done AS (
 			UPDATE messages m SET status = r.status, attempts = r.attempts, provider_id = NULLIF(r.provider, ''), content_hash = r.hash, content = r.content::jsonb,
-				finished_at = CASE WHEN r.status <> 'queued' THEN $1::timestamptz END, history = m.history || r.step::jsonb
-			FROM unnest($2::bigint[], $3::timestamptz[], $4::uuid[], $5::text[], $6::smallint[], $7::text[], $8::bytea[], $9::text[], $10::text[])
-				AS r(no, queued_at, id, status, attempts, provider, hash, content, step)
+				finished_at = CASE WHEN r.status <> 'queued' THEN $1::timestamptz END, history = m.history || r.step::jsonb,
+				planned_at = coalesce(r.planned, m.planned_at)
+			FROM unnest($2::bigint[], $3::timestamptz[], $4::uuid[], $5::text[], $6::smallint[], $7::text[], $8::bytea[], $9::text[], $10::text[], $12::timestamptz[])
+				AS r(no, queued_at, id, status, attempts, provider, hash, content, step, planned)
 			WHERE m.no = r.no AND m.queued_at = r.queued_at AND m.id = r.id AND (m.status = 'queued' OR (m.status = 'unknown' AND r.status <> 'queued')) RETURNING m.no)
 		INSERT INTO changes (xid, no, kind) SELECT pg_current_xact_id(), no, $11 FROM done`,
-		tx.Now, f.nos, f.queued, f.ids, f.statuses, f.attempts, f.providers, f.hashes, f.contents, f.steps, changedMessages)
+		tx.Now, f.nos, f.queued, f.ids, f.statuses, f.attempts, f.providers, f.hashes, f.contents, f.steps, changedMessages, f.planned)
 	if err := tx.tx.SendBatch(ctx, batch).Close(); err != nil {
 		return fmt.Errorf("recording outcomes: %w", err)
 	}
@@ -120,6 +137,9 @@ type finish struct {
 	hashes              [][]byte
 	contents            []*string
 	steps               []string
+	planned             []*time.Time // of those planned anew
+	moved               []bool       // of those again: planned anew
+	closes              []*time.Time // likewise
 }
 
 func newFinish(now time.Time, results []Result) *finish {
@@ -127,13 +147,18 @@ func newFinish(now time.Time, results []Result) *finish {
 	for i := range results {
 		r := &results[i]
 		m := &r.Message
-		status, detail := r.Status, r.Detail
+		status, detail, planned := r.Status, r.Detail, (*time.Time)(nil)
 		if r.RetryAt.IsZero() {
 			f.final = append(f.final, m.ID)
 		} else {
 			status, detail = campaigns.MessageQueued, fmt.Sprintf("attempt %d: %s; next at %s", m.Attempts, r.Detail, r.RetryAt.UTC().Format(time.RFC3339))
 			f.again, f.due, f.tries = append(f.again, m.ID), append(f.due, r.RetryAt), append(f.tries, int16(m.Attempts))
+			f.moved, f.closes = append(f.moved, r.Replanned), append(f.closes, nullTime(m.ClosesAt))
 		}
+		if r.Replanned {
+			detail, planned = fmt.Sprintf("planned anew for %s: %s", r.RetryAt.UTC().Format(time.RFC3339), r.Detail), &m.PlannedAt
+		}
+		f.planned = append(f.planned, planned)
 		step := campaigns.Change{At: now.Truncate(time.Second), Status: status, Detail: strings.ToValidUTF8(strings.ReplaceAll(detail, "\x00", ""), "\uFFFD")}
 		f.nos, f.queued, f.ids = append(f.nos, m.No), append(f.queued, m.QueuedAt), append(f.ids, m.ID)
 		f.statuses, f.attempts, f.providers = append(f.statuses, string(status)), append(f.attempts, int16(m.Attempts)), append(f.providers, m.ProviderID)

@@ -58,16 +58,16 @@ func (tx *Tx) CreateRun(ctx context.Context, r *campaigns.Run) (bool, error) {
 // lease makes a dead node's work free again.
 func (tx *Tx) ClaimRun(ctx context.Context, id campaigns.ID, from, to campaigns.RunStatus, owner campaigns.ID, until time.Time) (bool, error) {
 	n, err := tx.exec(ctx, "claiming a run", `UPDATE runs SET status = $3, owner = $4, lease_until = $5, started_at = coalesce(started_at, $6)
-		WHERE id = $1 AND status IN ($2, $3) AND NOT paused AND held IS NULL AND (owner IS NULL OR owner = $4 OR lease_until < $6)`,
+		WHERE id = $1 AND status IN ($2, $3) AND NOT paused AND held IS NULL AND (owner IS NULL OR owner = $4 OR lease_until < $6) AND `+notStale(6),
 		id, from, to, owner, until, tx.Now)
 	return n == 1, err
 }
 
-// SaveRun writes what a run's owner found; it fails when the lease went to another node or the run was stopped.
+// SaveRun writes what a run's owner found; it fails when the lease went to another node or the run was stopped or held.
 func (tx *Tx) SaveRun(ctx context.Context, r *campaigns.Run, expect campaigns.RunStatus, owner campaigns.ID, until time.Time) error {
 	n, err := tx.exec(ctx, "saving a run", `UPDATE runs SET status = $4, reason = NULLIF($5, ''), executor = NULLIF($6, ''), select_ms = $7, scanned = $8,
 		customers = $9, selected_at = $10, queued_at = $11, finished_at = $12, lease_until = $13, held = NULLIF($14, ''), eligible = $15
-		WHERE id = $1 AND owner = $2 AND status = $3`, r.ID, owner, expect, r.Status, r.Reason, r.Executor, r.SelectMS, r.Scanned, r.Customers,
+		WHERE id = $1 AND owner = $2 AND status = $3 AND held IS NULL`, r.ID, owner, expect, r.Status, r.Reason, r.Executor, r.SelectMS, r.Scanned, r.Customers,
 		r.SelectedAt, r.QueuedAt, r.FinishedAt, until, r.Held, r.Eligible)
 	if err == nil && n == 0 {
 		return campaigns.Conflict("the run is no longer this node's")
@@ -86,7 +86,7 @@ func (tx *Tx) KeepRun(ctx context.Context, id campaigns.ID, status campaigns.Run
 
 // FinishRuns ends runs whose messages have all ended: nothing is queued or sending.
 func (tx *Tx) FinishRuns(ctx context.Context) ([]campaigns.ID, error) {
-	return many(ctx, tx, "runs that end", `UPDATE runs SET status = 'done', finished_at = $1 WHERE status = 'sending'
+	return many(ctx, tx, "runs that end", `UPDATE runs SET status = 'done', finished_at = $1, held = NULL WHERE status = 'sending'
 		AND (open_until IS NULL OR open_until <= $1) AND NOT EXISTS (SELECT FROM outbox o WHERE o.run_id = runs.id AND o.sending_at IS NULL)
 		AND NOT EXISTS (SELECT FROM outbox o WHERE o.run_id = runs.id AND o.sending_at IS NOT NULL) RETURNING campaign_id`, pgx.RowTo[campaigns.ID], tx.Now)
 }
@@ -100,7 +100,7 @@ func (tx *Tx) PauseRuns(ctx context.Context, campaign campaigns.ID, paused bool)
 // StopRuns ends all open runs of a campaign: what is queued is cancelled, what is being sent goes on. The runs are stopped
 // first: that waits for a node which is just queueing a part, so that its messages are there to be found.
 func (tx *Tx) StopRuns(ctx context.Context, campaign campaigns.ID, reason string) error {
-	_, err := tx.exec(ctx, "stopping runs", `UPDATE runs SET status = 'stopped', reason = $2, finished_at = $3
+	_, err := tx.exec(ctx, "stopping runs", `UPDATE runs SET status = 'stopped', held = NULL, reason = $2, finished_at = $3
 		WHERE campaign_id = $1 AND status NOT IN ('done', 'stopped')`, campaign, reason, tx.Now)
 	if err != nil {
 		return err

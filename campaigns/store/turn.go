@@ -33,9 +33,9 @@ func (tx *Tx) TakeTurn(ctx context.Context, owner campaigns.ID, until time.Time)
 	return &r, err
 }
 
-// HoldRun keeps a run queueing and with its owner until the transaction ends: whoever stops or pauses it waits, and finds
+// KeepQueueing keeps a run queueing and with its owner until the transaction ends: whoever stops or pauses it waits, and finds
 // what this transaction queues. ok is false when it was stopped, paused or held before, or is another node's.
-func (tx *Tx) HoldRun(ctx context.Context, run, owner campaigns.ID) (ok bool, err error) {
+func (tx *Tx) KeepQueueing(ctx context.Context, run, owner campaigns.ID) (ok bool, err error) {
 	n, err := tx.exec(ctx, "holding a run", `SELECT FROM runs WHERE id = $1 AND owner = $2 AND status = 'queueing' AND NOT paused AND held IS NULL FOR SHARE`, run, owner)
 	return n == 1, err
 }
