@@ -180,6 +180,7 @@ func (d *Definition) checkSending(checks *Checks) {
 	checks.Require(d.Kind != Recurring || d.Schedule != nil, "schedule", "is missing: a recurring campaign needs a cron line and a zone")
 	checks.Require(d.Kind == Recurring || d.Schedule == nil, "schedule", "belongs to recurring campaigns; use at")
 	checks.Require(d.Kind == Once || d.At == nil, "at", "belongs to campaigns of kind once; use schedule")
+	d.checkTrigger(checks)
 	checks.Require(len(d.Arms) == 0, "arms", "belongs to imported campaigns; use variants and holdout")
 	for i, m := range d.Metrics {
 		checks.Require(m.Name != "conversion" && m.Name != "revenue", fmt.Sprintf("metrics[%d].name", i), "%q is reported of every campaign already; choose another", m.Name)
@@ -209,8 +210,8 @@ func (d *Definition) checkSending(checks *Checks) {
 }
 
 func (d *Definition) checkImported(checks *Checks) {
-	checks.Require(d.Rule == "" && d.Schedule == nil && d.At == nil && len(d.Variants) == 0 && d.Holdout == nil && d.Entry == nil,
-		"kind", "an imported campaign was sent elsewhere: it has arms and metrics, and no rule, schedule, variants, holdout or entry")
+	checks.Require(d.Rule == "" && d.Schedule == nil && d.At == nil && len(d.Variants) == 0 && d.Holdout == nil && d.Entry == nil && d.Trigger == nil,
+		"kind", "an imported campaign was sent elsewhere: it has arms and metrics, and no rule, schedule, trigger, variants, holdout or entry")
 	checks.Require(len(d.Arms) >= 2 && len(d.Arms) <= 20, "arms", "should be two to twenty")
 	checks.Require(unique(len(d.Arms), func(i int) string { return d.Arms[i].Name }), "arms", "has the same name twice")
 	total := 0.0

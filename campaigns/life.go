@@ -65,13 +65,16 @@ func (c *Campaign) Move(move Move) error {
 	return nil
 }
 
-// Launch schedules the first run as of now.
+// Launch schedules the first run as of now; a triggered campaign is active at once, and its events make the runs.
 func (c *Campaign) Launch(now time.Time) error {
 	if err := c.Move(Launch); err != nil {
 		return err
 	}
 	c.LaunchedAt, c.LiveVersion = &now, c.Version
 	switch {
+	case c.Kind == Triggered:
+		c.NextRunAt = nil
+		return c.Move(Start)
 	case c.Kind == Recurring:
 		next, err := c.Schedule.Next(now)
 		if err != nil {
@@ -111,12 +114,12 @@ func (c *Campaign) Zone() *time.Location {
 	return time.UTC
 }
 
-// Period names the stretch over which arms and windows hold: all of it for once, a quarter for recurring ones, a year
-// where a customer enters at most once a year. Each period draws arms with its own salt.
+// Period names the stretch over which arms and windows hold: all of it for once, a quarter for recurring and triggered
+// ones, a year where a customer enters at most once a year. Each period draws arms with its own salt.
 func (c *Campaign) Period(occurrence time.Time) string {
 	local := occurrence.In(c.Zone())
 	switch {
-	case c.Kind != Recurring:
+	case c.Kind != Recurring && c.Kind != Triggered:
 		return ""
 	case c.Entry != nil && (c.Entry.OncePer == "year" || c.Entry.Limit != "" || c.Entry.OnceFor != ""):
 		return fmt.Sprintf("%04d", local.Year())

@@ -97,7 +97,10 @@ func (tx *Tx) SaveCampaignState(ctx context.Context, c *campaigns.Campaign) erro
 		return err
 	}
 	_, err = tx.exec(ctx, "freezing a version", `UPDATE campaign_versions SET frozen = $3 WHERE campaign_id = $1 AND version = $2`, c.ID, c.Version, c.Frozen)
-	return err
+	if err != nil {
+		return err
+	}
+	return tx.saveTrigger(ctx, c)
 }
 
 // AdvanceCampaign moves the next run on from the time that the caller saw; false when another node was first.

@@ -11,11 +11,17 @@ import (
 
 // NextSerials takes n serials for unique codes; none is ever given twice.
 func (tx *Tx) NextSerials(ctx context.Context, n int) ([]int64, error) {
+	if n == 0 {
+		return nil, nil
+	}
 	return many(ctx, tx, "code serials", `SELECT nextval('code_serials') FROM generate_series(1, $1::int)`, pgx.RowTo[int64], n)
 }
 
 // IssueCoupons keeps codes that customers were given.
 func (tx *Tx) IssueCoupons(ctx context.Context, coupons []campaigns.Coupon) error {
+	if len(coupons) == 0 {
+		return nil
+	}
 	_, err := tx.tx.CopyFrom(ctx, pgx.Identifier{"codes"}, []string{"code", "no"}, pgx.CopyFromSlice(len(coupons), func(i int) ([]any, error) {
 		return []any{coupons[i].Code, coupons[i].No}, nil
 	}))
@@ -30,9 +36,12 @@ func (tx *Tx) IssueCoupons(ctx context.Context, coupons []campaigns.Coupon) erro
 	if err != nil {
 		return fmt.Errorf("issuing coupons: %w", err)
 	}
-	nos := make([]int64, len(coupons))
+	nos, told := make([]int64, len(coupons)), make([]Signal, len(coupons))
 	for i := range coupons {
-		nos[i] = coupons[i].No
+		nos[i], told[i] = coupons[i].No, Signal{No: coupons[i].No, Key: coupons[i].Code, At: wholeSecond(tx.Now)}
+	}
+	if err := tx.signal(ctx, campaigns.TriggerCouponIssued, told...); err != nil {
+		return err
 	}
 	return tx.noteChanges(ctx, changedCoupons, nos...)
 }
