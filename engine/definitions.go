@@ -72,7 +72,11 @@ func (p *plan) freeze(f *campaigns.Frozen) {
 		maps.Copy(f.Segments, uses.Segments)
 		maps.Copy(f.Computed, uses.Computed)
 	}
-	take(p.rule.Uses())
+	for _, r := range []*rules.Rule{p.rule, p.still, p.neverHeldOut, p.entered} {
+		if r != nil {
+			take(r.Uses())
+		}
+	}
 	if p.onceFor != nil {
 		take(p.onceFor.Uses())
 	}

@@ -33,14 +33,15 @@ const (
 
 // Engine does what campaigns cause. One per node; all its methods may be called at once.
 type Engine struct {
-	store   *store.Store
-	node    campaigns.ID
-	log     *slog.Logger
-	baseURL string
-	words   words
-	finder  *audience.Chooser
-	beat    time.Duration // how often a run that is held is kept
-	wake    chan struct{} // something was queued: senders need not wait for their tick
+	store     *store.Store
+	node      campaigns.ID
+	log       *slog.Logger
+	baseURL   string
+	words     words
+	doorPlans doorPlans
+	finder    *audience.Chooser
+	beat      time.Duration // how often a run that is held is kept
+	wake      chan struct{} // something was queued: senders need not wait for their tick
 }
 
 // Options of New. BaseURL begins links in messages where the workspace names no public address. AudienceBytes is how much
@@ -88,6 +89,8 @@ func (e *Engine) steps() []step {
 		{"select", time.Second, e.Select},
 		{"queue", time.Second, e.Queue},
 		{"finish", time.Second, e.Finish},
+		{"waits", time.Second, e.Due},
+		{"looks", time.Second, e.Look},
 		{"lose", 5 * time.Second, e.Lose},
 		{"house", time.Minute, e.House},
 	}
@@ -112,6 +115,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	for i, s := range steps {
 		running.Go(func() { e.loop(ctx, s, kicks, kicks[i]) })
 	}
+	running.Go(func() { e.triggerLoop(ctx) })
 	running.Go(func() { e.sendLoop(ctx) })
 	running.Wait()
 	return nil
@@ -160,11 +164,15 @@ func (e *Engine) Settle(ctx context.Context) error {
 				total += worked
 			}
 		}
+		decided, err := e.Trigger(ctx)
+		if err != nil {
+			return err
+		}
 		sent, err := e.Send(ctx)
 		if err != nil {
 			return err
 		}
-		if total+sent == 0 {
+		if total+decided+sent == 0 {
 			return nil
 		}
 	}
@@ -186,6 +194,9 @@ func (e *Engine) House(ctx context.Context) (int, error) {
 		return 0, err
 	}
 	return 0, e.store.Update(ctx, func(tx *store.Tx) error {
+		if _, err := tx.ForgetWaits(ctx); err != nil {
+			return err
+		}
 		_, err := tx.TrimChanges(ctx)
 		return err
 	})

@@ -26,15 +26,17 @@ type plan struct {
 	excluded     *rules.Rule // the workspace's; nil where there is none
 	still        *rules.Rule // nil where there is none
 	neverHeldOut *rules.Rule // likewise
+	entered      *rules.Rule // the segment that a triggered campaign waits for somebody to enter; likewise
 
-	computed  map[string]*rules.Value // that templates print, by name
-	variants  []variant
-	kinds     []string // of address that the variants use, sorted
-	ranges    []lift.Range
-	at        rules.Instant
-	period    string
-	key       string // of the entry, where it is the same for everybody
-	oneKey    bool
+	computed map[string]*rules.Value // that templates print, by name
+	variants []variant
+	kinds    []string // of address that the variants use, sorted
+	ranges   []lift.Range
+	at       rules.Instant
+	period   string
+	key      string // of the entry, where it is the same for everybody
+	oneKey   bool
+	events   map[int64]string // what happened to each customer who enters for it, where every event may enter
 
 	moneyNames map[string]bool
 }
@@ -142,6 +144,7 @@ func (e *Engine) newPlan(ctx context.Context, tx *store.Tx, c campaigns.Campaign
 	p.key, p.oneKey = c.EntryKey(occurrence)
 	var checks campaigns.Checks
 	p.compile(theirs.schema(), known.schema(), &checks)
+	p.checkTrigger(known, &checks)
 	if err := e.planVariants(ctx, tx, p, theirs, &checks); err != nil {
 		return nil, err
 	}
@@ -160,7 +163,7 @@ func (p *plan) compile(theirs, newest *rules.Schema, checks *campaigns.Checks) {
 		field  string
 		source string
 	}{
-		{&p.rule, theirs, "rule", c.Rule}, {&p.still, theirs, "still", c.Still}, {&p.neverHeldOut, theirs, "never_hold_out", c.NeverHoldOut},
+		{&p.rule, theirs, "rule", c.Rule}, {&p.entered, theirs, "trigger.segment", segmentCall(c.Trigger)}, {&p.still, theirs, "still", c.Still}, {&p.neverHeldOut, theirs, "never_hold_out", c.NeverHoldOut},
 		{&p.excluded, newest, "excluded (of the workspace)", p.workspace.Excluded},
 	} {
 		if r.source == "" && r.field != "rule" {
@@ -207,7 +210,10 @@ func (p *plan) needs() audience.Needs {
 }
 
 // entryKey is the key under which a customer enters; earlier is what the customer entered before.
-func (p *plan) entryKey(record rules.Record, earlier store.EntryHistory) string {
+func (p *plan) entryKey(no int64, record rules.Record, earlier store.EntryHistory) string {
+	if key, is := p.events[no]; is {
+		return "event " + key
+	}
 	if p.oneKey {
 		return p.key
 	}
@@ -219,11 +225,11 @@ func (p *plan) entryKey(record rules.Record, earlier store.EntryHistory) string 
 
 // mayEnter says whether the entry limit lets a customer in. A cool-down lies between planned times: between the moments at
 // which runs came to a customer, every 7d would let nobody into next week's run that is a second quicker.
-func (p *plan) mayEnter(record rules.Record, earlier store.EntryHistory) bool {
+func (p *plan) mayEnter(no int64, record rules.Record, earlier store.EntryHistory) bool {
 	if e := p.campaign.Entry; e != nil && e.Every != nil {
 		return earlier.N == 0 || !earlier.Last.After(p.at.Now.Add(-time.Duration(*e.Every)))
 	}
-	return !slices.Contains(earlier.Keys, p.entryKey(record, earlier))
+	return !slices.Contains(earlier.Keys, p.entryKey(no, record, earlier))
 }
 
 // armOf is the arm that a key draws in the plan's period: the holdout or a variant's name.
@@ -247,4 +253,3 @@ func (p *plan) variantNamed(name string) *variant {
 	}
 	return nil
 }
-

@@ -155,14 +155,14 @@ func (b *batch) enter(ctx context.Context, nos []int64) error {
 	var earlier map[int64]store.EntryHistory
 	if e := b.campaign.Entry; e != nil && e.Every != nil {
 		var err error
-		if earlier, err = b.tx.EntryHistories(ctx, b.campaign.ID, slices.Min(nos), slices.Max(nos)+1); err != nil {
+		if earlier, err = b.tx.EntryHistoriesOf(ctx, b.campaign.ID, nos); err != nil {
 			return err
 		}
 	}
 	keys := make(map[int64]string, len(b.people))
 	for _, p := range b.people {
-		if b.mayEnter(p.record, earlier[p.no]) {
-			keys[p.no] = b.entryKey(p.record, earlier[p.no])
+		if b.mayEnter(p.no, p.record, earlier[p.no]) {
+			keys[p.no] = b.entryKey(p.no, p.record, earlier[p.no])
 		}
 	}
 	entered, err := b.tx.Enter(ctx, b.run, keys)

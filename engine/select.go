@@ -190,7 +190,7 @@ func (sel *selection) gate(ctx context.Context, tx *store.Tx, needs audience.Nee
 	}
 	var candidates []candidate
 	err = audience.Each(ctx, tx, store.Span{Nos: nos}, needs, sel.at, func(no int64, record rules.Record) error {
-		if !sel.mayEnter(record, earlier[no]) {
+		if !sel.mayEnter(no, record, earlier[no]) {
 			sel.put(campaigns.GateEntry, no)
 		} else {
 			candidates = append(candidates, candidateOf(no, record))

@@ -20,8 +20,8 @@ func (tx *Tx) ClaimLooks(ctx context.Context, since time.Time, limit int) ([]Tri
 	return many(ctx, tx, "segments that are waited for", `UPDATE triggers SET looked_at = $2 WHERE campaign_id IN (
 			SELECT campaign_id FROM triggers WHERE event = $1 AND (looked_at IS NULL OR looked_at <= $3 OR (looked_version IS DISTINCT FROM version AND looked_at <= $5))
 			ORDER BY looked_version IS DISTINCT FROM version DESC, looked_at NULLS FIRST, campaign_id LIMIT $4 FOR UPDATE)
-		RETURNING campaign_id, version, event, coalesce(attribute, ''), launched_at, useful_seconds, paused`,
-		pgx.RowToStructByPos[Trigger], campaigns.TriggerSegmentEntered, tx.Now, since, limit, tx.Now.Add(-looksAgain))
+		RETURNING `+triggerFields,
+		scanTrigger, campaigns.TriggerSegmentEntered, tx.Now, since, limit, tx.Now.Add(-looksAgain))
 }
 
 // looksAgain is how long after a look that failed a launched version that was never looked at is tried again.

@@ -48,7 +48,7 @@ func (tx *Tx) SaveWaits(ctx context.Context, campaign campaigns.ID, waits []Wait
 // WaitingCampaigns lists the live campaigns that are not paused and have waits whose time has come.
 func (tx *Tx) WaitingCampaigns(ctx context.Context) ([]Trigger, error) {
 	return many(ctx, tx, "campaigns that are waited for", triggerColumns+` t WHERE NOT paused
-		AND EXISTS (SELECT FROM waits w WHERE w.campaign_id = t.campaign_id AND w.due_at <= $1) ORDER BY campaign_id`, pgx.RowToStructByPos[Trigger], tx.Now)
+		AND EXISTS (SELECT FROM waits w WHERE w.campaign_id = t.campaign_id AND w.due_at <= $1) ORDER BY campaign_id`, scanTrigger, tx.Now)
 }
 
 // DueWaits reads waits of a campaign whose time has come, the earliest first; not those of customers to whom its event

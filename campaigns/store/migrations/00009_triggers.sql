@@ -8,6 +8,7 @@ CREATE TABLE triggers (
     attribute text,
     launched_at timestamptz NOT NULL,
     useful_seconds bigint NOT NULL,
+    after_seconds bigint NOT NULL,
     paused boolean NOT NULL,
     looked_at timestamptz,
     looked_version integer
