@@ -24,7 +24,7 @@ import (
 
 const (
 	triggerPoll   = 200 * time.Millisecond // how soon signals of other nodes are seen
-	triggerBatch  = 256                    // signals that are decided in one transaction
+	triggerBatch  = 64                     // signals that are decided in one transaction
 	triggerSlices = 4                      // of the sixteen that one transaction works on
 )
 
@@ -263,7 +263,8 @@ func (e *Engine) letIn(ctx context.Context, tx *store.Tx, d *door, matching map[
 	if len(arrivals) == 0 {
 		return nil
 	}
-	run, err := tx.EnsureRun(ctx, d.dayRun(tx.Now))
+	p := d.asOf(tx.Now)
+	run, err := tx.EnsureRun(ctx, p.dayRun(tx.Now))
 	if err != nil || !run.Open() { // stopped: nothing more enters on that day
 		return err
 	}
@@ -278,7 +279,7 @@ func (e *Engine) letIn(ctx context.Context, tx *store.Tx, d *door, matching map[
 			return true
 		})
 		slices.Sort(nos)
-		round := *d.plan
+		round := *p
 		if round.campaign.Entry == nil {
 			round.events = keys
 		}

@@ -51,7 +51,7 @@ func (c *doorPlans) forget(live []store.Trigger) {
 	}
 }
 
-// open makes the plans of triggers ready, as of now.
+// open makes the plans of triggers ready, as of whenever they were made.
 func (e *Engine) open(ctx context.Context, tx *store.Tx, triggers []store.Trigger) ([]*door, error) {
 	if len(triggers) == 0 {
 		return nil, nil
@@ -70,7 +70,7 @@ func (e *Engine) open(ctx context.Context, tx *store.Tx, triggers []store.Trigge
 			}
 			e.doorPlans.keep(mark, kept)
 		}
-		doors = append(doors, &door{plan: kept.asOf(tx.Now)})
+		doors = append(doors, &door{plan: kept})
 	}
 	return doors, nil
 }

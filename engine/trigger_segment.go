@@ -62,7 +62,7 @@ func (e *Engine) membersOf(ctx context.Context, t *store.Trigger) (*roaring64.Bi
 	err := e.store.View(ctx, func(tx *store.Tx) error {
 		doors, err := e.open(ctx, tx, []store.Trigger{*t})
 		if err == nil {
-			p = doors[0].plan
+			p = doors[0].asOf(tx.Now)
 		}
 		return err
 	})

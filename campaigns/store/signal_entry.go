@@ -47,9 +47,20 @@ func (tx *Tx) EnsureRun(ctx context.Context, r *campaigns.Run) (campaigns.Run, e
 
 // gatePlace is a gate's customers in a chunk.
 type gatePlace struct {
-	gate  string
-	chunk int32
-	nos   []int64
+	gate   string
+	chunk  int32
+	nos    []int64
+	bitmap []byte // of those before
+}
+
+func compareGates(a, b gatePlace) int {
+	return cmp.Or(cmp.Compare(a.gate, b.gate), cmp.Compare(a.chunk, b.chunk))
+}
+
+func scanGate(row pgx.CollectableRow) (gatePlace, error) {
+	var p gatePlace
+	err := row.Scan(&p.gate, &p.chunk, &p.bitmap)
+	return p, err
 }
 
 // AddToGates counts entries at the gates of a run that stays open: a customer who enters twice is counted twice, and listed
@@ -64,30 +75,26 @@ func (tx *Tx) AddToGates(ctx context.Context, run campaigns.ID, gates map[campai
 	if err != nil {
 		return err
 	}
-	_, err = tx.exec(ctx, "opening gates", `INSERT INTO audiences (run_id, gate, chunk, part, n, bitmap)
-		SELECT $1, gate, chunk, 0, 0, $4 FROM unnest($2::text[], $3::int[]) p(gate, chunk) ORDER BY gate COLLATE "C", chunk ON CONFLICT DO NOTHING`, run, names, chunks, none)
+	kept, err := many(ctx, tx, "gates", `INSERT INTO audiences AS a (run_id, gate, chunk, part, n, bitmap)
+		SELECT $1, gate, chunk, 0, 0, $4 FROM unnest($2::text[], $3::int[]) p(gate, chunk) ORDER BY gate COLLATE "C", chunk
+		ON CONFLICT (run_id, gate, chunk, part) DO UPDATE SET n = a.n RETURNING gate, chunk, bitmap`, scanGate, run, names, chunks, none)
 	if err != nil {
 		return err
 	}
-	kept, err := many(ctx, tx, "gates", `SELECT a.bitmap FROM unnest($2::text[], $3::int[]) p(gate, chunk)
-		JOIN audiences a ON a.run_id = $1 AND a.gate = p.gate AND a.chunk = p.chunk AND a.part = 0 ORDER BY a.gate COLLATE "C", a.chunk FOR UPDATE OF a`,
-		pgx.RowTo[[]byte], run, names, chunks)
-	if err != nil {
-		return err
-	}
+	slices.SortFunc(kept, compareGates)
 	if len(kept) != len(places) {
 		return fmt.Errorf("counting at gates: %d of %d are there", len(kept), len(places))
 	}
-	counts := make([]int32, len(places))
+	counts, bitmaps := make([]int32, len(places)), make([][]byte, len(places))
 	for i, p := range places {
 		counts[i] = int32(len(p.nos))
-		if kept[i], err = joined(kept[i], p); err != nil {
+		if bitmaps[i], err = joined(kept[i].bitmap, p); err != nil {
 			return err
 		}
 	}
 	_, err = tx.exec(ctx, "counting at gates", `UPDATE audiences a SET n = a.n + p.n, bitmap = p.bitmap
 		FROM unnest($2::text[], $3::int[], $4::int[], $5::bytea[]) p(gate, chunk, n, bitmap)
-		WHERE a.run_id = $1 AND a.gate = p.gate AND a.chunk = p.chunk AND a.part = 0`, run, names, chunks, counts, kept)
+		WHERE a.run_id = $1 AND a.gate = p.gate AND a.chunk = p.chunk AND a.part = 0`, run, names, chunks, counts, bitmaps)
 	return err
 }
 
@@ -99,10 +106,10 @@ func placesOf(gates map[campaigns.Gate][]int64) []gatePlace {
 			byChunk[int32(no/chunkSize)] = append(byChunk[int32(no/chunkSize)], no)
 		}
 		for chunk, of := range byChunk {
-			places = append(places, gatePlace{string(gate), chunk, of})
+			places = append(places, gatePlace{gate: string(gate), chunk: chunk, nos: of})
 		}
 	}
-	slices.SortFunc(places, func(a, b gatePlace) int { return cmp.Or(cmp.Compare(a.gate, b.gate), cmp.Compare(a.chunk, b.chunk)) })
+	slices.SortFunc(places, compareGates)
 	return places
 }
 
