@@ -25,7 +25,10 @@ func (w *world) triggered(t campaigns.Trigger, change func(d *campaigns.Definiti
 }
 
 // happens posts an event of a customer, under an id, at the clock's time.
-func (w *world) happens(customer, name, id string) { w.Helper(); w.happensAt(customer, name, id, w.clock.Now()) }
+func (w *world) happens(customer, name, id string) {
+	w.Helper()
+	w.happensAt(customer, name, id, w.clock.Now())
+}
 
 func (w *world) happensAt(customer, name, id string, at time.Time) {
 	w.Helper()
