@@ -44,6 +44,22 @@ func (w *world) buys(customer, order string) {
 	})
 }
 
+// writes changes a customer, who may be new, as PUT does.
+func (w *world) writes(customer string, change func(c *campaigns.Customer)) {
+	w.Helper()
+	w.update(func(tx *store.Tx) error {
+		if _, err := tx.EnsureCustomers(w.ctx, []string{customer}); err != nil {
+			return err
+		}
+		c, err := tx.LockCustomer(w.ctx, customer)
+		if err != nil {
+			return err
+		}
+		change(c)
+		return tx.SaveCustomer(w.ctx, c)
+	})
+}
+
 // got counts the messages of a campaign to a customer.
 func (w *world) got(c campaigns.Campaign, customer string) (n int) {
 	w.Helper()
@@ -199,29 +215,14 @@ func TestEveryBuiltInTriggerStartsItsCampaignOnce(t *testing.T) {
 			w.wants(c, "c0", 1)
 		}
 	}
-	w.update(func(tx *store.Tx) error { // as PUT does
-		if _, err := tx.EnsureCustomers(w.ctx, []string{"new"}); err != nil {
-			return err
-		}
-		c, err := tx.LockCustomer(w.ctx, "new")
-		if err != nil {
-			return err
-		}
+	w.writes("new", func(c *campaigns.Customer) {
 		name, email, city := "New", "new@example.com", "Xi'an"
 		c.Name, c.Email, c.City = &name, &email, &city
-		return tx.SaveCustomer(w.ctx, c)
 	})
 	w.settle()
 	w.wants(byEvent[campaigns.TriggerCustomerCreated], "new", 1)
 	w.wants(byEvent[campaigns.TriggerCustomerUpdated], "new", 0)
-	w.update(func(tx *store.Tx) error {
-		c, err := tx.LockCustomer(w.ctx, "new")
-		if err != nil {
-			return err
-		}
-		c.Tags = []string{"vip"}
-		return tx.SaveCustomer(w.ctx, c)
-	})
+	w.writes("new", func(c *campaigns.Customer) { c.Tags = []string{"vip"} })
 	w.settle()
 	w.wants(byEvent[campaigns.TriggerCustomerUpdated], "new", 0) // another attribute
 }
@@ -299,14 +300,7 @@ func TestEnteringASegmentIsMeasuredFromTheLaunch(t *testing.T) {
 	w.must(err)
 	c := w.triggered(campaigns.Trigger{Event: campaigns.TriggerSegmentEntered, Segment: "VIP"}, nil)
 	tag := func(customer string, tags ...string) {
-		w.update(func(tx *store.Tx) error {
-			c, err := tx.LockCustomer(w.ctx, customer)
-			if err != nil {
-				return err
-			}
-			c.Tags = tags
-			return tx.SaveCustomer(w.ctx, c)
-		})
+		w.writes(customer, func(c *campaigns.Customer) { c.Tags = tags })
 		w.clock.Advance(61 * time.Second)
 		w.settle()
 	}
