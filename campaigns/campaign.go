@@ -212,6 +212,8 @@ func (d *Definition) checkStart(checks *Checks) {
 	}
 	if d.Trigger != nil && d.Kind == Triggered {
 		checks.Under("trigger.", d.Trigger.Check())
+		offers := d.OfferID != nil || slices.ContainsFunc(d.Variants, func(v Variant) bool { return v.OfferID != nil })
+		checks.Require(!offers || d.Trigger.Event != TriggerCouponIssued, "offer_id", "cannot be given for an issued coupon: the coupon would start campaigns again, without an end")
 	}
 }
 

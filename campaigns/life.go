@@ -242,7 +242,9 @@ func (c *Campaign) stretch(occurrence time.Time) string {
 func (c *Campaign) Stretch(occurrence time.Time) (from, to time.Time) {
 	zone := c.Zone()
 	local := occurrence.In(zone)
-	day := func(year int, month time.Month, day int) time.Time { return Place(time.Date(year, month, day, 0, 0, 0, 0, time.UTC), zone) }
+	day := func(year int, month time.Month, day int) time.Time {
+		return Place(time.Date(year, month, day, 0, 0, 0, 0, time.UTC), zone)
+	}
 	switch e := c.Entry; {
 	case e == nil:
 		return occurrence, occurrence.Add(time.Microsecond)

@@ -7,6 +7,7 @@ import (
 
 // A Trigger starts a campaign for one customer: the name of an ingested event, or one of TriggerEvents. After waits so
 // long, and Unless drops it when an event of that name came in between (an abandoned basket that was bought after all).
+// While one waits, a newer event of the same customer takes its place, and the time begins anew.
 type Trigger struct {
 	Event     string    `json:"event" example:"purchase"`
 	Attribute string    `json:"attribute,omitempty" doc:"customer.updated: only when this attribute changed"`
@@ -33,13 +34,21 @@ func TriggerEvents() []string {
 		TriggerConsentGiven, TriggerSegmentEntered}
 }
 
+// triggersToCome are names that will be built in: an ingested event may have them, but starts nothing.
+func triggersToCome() []string { return []string{"points.earned", "tier.changed"} }
+
+// IsBuiltIn says whether a name of an event is the service's own: an ingested event of that name starts nothing.
+func IsBuiltIn(event string) bool {
+	return slices.Contains(TriggerEvents(), event) || slices.Contains(triggersToCome(), event)
+}
+
 // Check says what is wrong with the trigger; whether its attribute and segment exist is asked where names are known.
 func (t *Trigger) Check() error {
 	var checks Checks
 	switch {
 	case t.Event == "":
 		checks.Add(Invalid("event", "is missing: name an event, or one of %s", strings.Join(TriggerEvents(), ", ")))
-	case t.Event == "points.earned" || t.Event == "tier.changed":
+	case slices.Contains(triggersToCome(), t.Event):
 		checks.Add(Invalid("event", "%q is not available yet: use one of %s, or an event of your own", t.Event, strings.Join(TriggerEvents(), ", ")))
 	default:
 		checks.Add(CheckID("event", t.Event))
@@ -51,8 +60,8 @@ func (t *Trigger) Check() error {
 	if t.Unless != "" {
 		checks.Add(CheckID("unless", t.Unless))
 		checks.Require(t.After != nil, "unless", "needs after: between the event and the message there must be time for the other one to come")
-		alone := []string{TriggerSegmentEntered, TriggerCustomerCreated}
-		checks.Require(!slices.Contains(alone, t.Unless), "unless", "%q cannot call it off: name an event that a customer causes, such as purchase", t.Unless)
+		dated := []string{TriggerPurchase, TriggerRefund, TriggerCouponIssued, TriggerCouponRedeemed, TriggerConsentGiven}
+		checks.Require(!IsBuiltIn(t.Unless) || slices.Contains(dated, t.Unless), "unless", "%q keeps no history that could be asked: use %s or the name of an event", t.Unless, strings.Join(dated, ", "))
 	}
 	return checks.Err()
 }

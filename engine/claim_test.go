@@ -34,18 +34,6 @@ func (w *world) last(customer string, of ...campaigns.ID) (campaigns.MessageStat
 	return m.Status, m.History[len(m.History)-1].Detail
 }
 
-func (w *world) settings(change func(*campaigns.Workspace)) {
-	w.Helper()
-	w.update(func(tx *store.Tx) error {
-		space, err := tx.LockWorkspace(w.ctx)
-		if err != nil {
-			return err
-		}
-		change(space)
-		return tx.SaveWorkspace(w.ctx, space)
-	})
-}
-
 func TestAReminderIsCancelledBySpendingInTheMeantime(t *testing.T) {
 	w := newWorld(t, "2026-11-21T10:00:00+08:00")
 	w.customers(4, nil)

@@ -33,16 +33,17 @@ const (
 
 // Engine does what campaigns cause. One per node; all its methods may be called at once.
 type Engine struct {
-	store   *store.Store
-	node    campaigns.ID
-	log     *slog.Logger
-	baseURL string
-	words   words
-	ready   readyRuns
-	asks    asks
-	finder  *audience.Chooser
-	beat    time.Duration // how often a run that is held is kept
-	wake    chan struct{} // something was queued: senders need not wait for their tick
+	store     *store.Store
+	node      campaigns.ID
+	log       *slog.Logger
+	baseURL   string
+	words     words
+	ready     readyRuns
+	asks      asks
+	doorPlans doorPlans
+	finder    *audience.Chooser
+	beat      time.Duration // how often a run that is held is kept
+	wake      chan struct{} // something was queued: senders need not wait for their tick
 }
 
 // Options of New. BaseURL begins links in messages where the workspace names no public address. AudienceBytes is how much
@@ -92,6 +93,8 @@ func (e *Engine) steps() []step {
 		{"queue", time.Second, e.Queue, false},
 		{"guard", time.Second, e.Guard, true},
 		{"finish", time.Second, e.Finish, false},
+		{"waits", time.Second, e.Due, false},
+		{"looks", time.Second, e.Look, false},
 		{"lose", 5 * time.Second, e.Lose, true},
 		{"house", time.Minute, e.House, true},
 	}
@@ -119,6 +122,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	for i, s := range steps {
 		running.Go(func() { e.loop(ctx, s, kicks, kicks[i]) })
 	}
+	running.Go(func() { e.triggerLoop(ctx) })
 	running.Go(func() { e.sendLoop(ctx) })
 	running.Wait()
 	return nil
@@ -167,11 +171,15 @@ func (e *Engine) Settle(ctx context.Context) error {
 				total += worked
 			}
 		}
+		decided, err := e.Trigger(ctx)
+		if err != nil {
+			return err
+		}
 		sent, err := e.Send(ctx)
 		if err != nil {
 			return err
 		}
-		if total+sent == 0 {
+		if total+decided+sent == 0 {
 			return nil
 		}
 	}
@@ -196,6 +204,9 @@ func (e *Engine) House(ctx context.Context) (int, error) {
 		return 0, err
 	}
 	return 0, e.store.Update(ctx, func(tx *store.Tx) error {
+		if _, err := tx.ForgetWaits(ctx); err != nil {
+			return err
+		}
 		_, err := tx.TrimChanges(ctx)
 		return err
 	})

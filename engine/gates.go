@@ -172,7 +172,7 @@ func (p *plan) entered(ctx context.Context, tx *store.Tx, of *roaring64.Bitmap) 
 			return err
 		}
 		return audience.Each(ctx, tx, store.Span{Nos: nos}, needs, p.at, func(no int64, record rules.Record) error {
-			if !p.mayEnter(record, earlier[no]) {
+			if !p.mayEnter(no, record, earlier[no]) {
 				again.Add(uint64(no))
 			}
 			return nil

@@ -13,8 +13,9 @@ import (
 )
 
 // early leads a few customers who match the rule through the gates before the arms, but for the limit, which is one of a
-// whole audience: who stops where, and at GateEligible those who go on. Customers who are gone stand at GateAddress.
-func (p *plan) early(ctx context.Context, tx *store.Tx, nos []int64) (map[campaigns.Gate][]int64, error) {
+// whole audience: who stops where, and at GateEligible those who go on. Customers who are gone stand at GateAddress. Of those
+// who share an address one goes on where that is asked for: what happened to somebody is their own, whoever else lives there.
+func (p *plan) early(ctx context.Context, tx *store.Tx, nos []int64, onePerAddress bool) (map[campaigns.Gate][]int64, error) {
 	r := &rowSieve{plan: p, gates: map[campaigns.Gate][]int64{}}
 	if len(nos) == 0 {
 		return r.gates, nil
@@ -38,7 +39,7 @@ func (p *plan) early(ctx context.Context, tx *store.Tx, nos []int64) (map[campai
 			return nil, err
 		}
 	}
-	eligible := r.once(suppressed)
+	eligible := r.once(suppressed, onePerAddress)
 	held, free, err := p.gateGlobally(ctx, tx, eligible)
 	r.put(campaigns.GateGlobal, held...)
 	r.put(campaigns.GateEligible, free...)
@@ -92,7 +93,7 @@ func (r *rowSieve) read(ctx context.Context, tx *store.Tx, nos []int64) error {
 				return nil
 			}
 		}
-		if !r.mayEnter(record, earlier[no]) {
+		if !r.mayEnter(no, record, earlier[no]) {
 			r.put(campaigns.GateEntry, no)
 			return nil
 		}
@@ -112,8 +113,8 @@ func candidateOf(no int64, record rules.Record) candidate {
 	return c
 }
 
-// once leaves those whom the variants reach, one per address.
-func (r *rowSieve) once(suppressed map[string]map[string]bool) []int64 {
+// once leaves those whom the variants reach, one per address where that is asked for.
+func (r *rowSieve) once(suppressed map[string]map[string]bool, onePerAddress bool) []int64 {
 	left := roaring64.New()
 	var suspects []*suspect
 	for i := range r.candidates {
@@ -124,6 +125,9 @@ func (r *rowSieve) once(suppressed map[string]map[string]bool) []int64 {
 		}
 		left.Add(uint64(c.no))
 		suspects = append(suspects, &c.suspect)
+	}
+	if !onePerAddress {
+		return numbersOf(left)
 	}
 	stopped := duplicates(suspects)
 	r.put(campaigns.GateDuplicate, numbersOf(stopped)...)

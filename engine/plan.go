@@ -39,7 +39,8 @@ type plan struct {
 	period   string
 	key      string // of the entry, where it is the same for everybody
 	oneKey   bool
-	resends  []campaigns.ID // the runs that this one sends again for, the first of them last
+	resends  []campaigns.ID   // the runs that this one sends again for, the first of them last
+	events   map[int64]string // what happened to each customer who enters for it, where every event may enter
 
 	moneyNames map[string]bool
 }
@@ -147,6 +148,7 @@ func (e *Engine) newPlan(ctx context.Context, tx *store.Tx, c campaigns.Campaign
 	p.key, p.oneKey = c.EntryKey(occurrence)
 	var checks campaigns.Checks
 	p.compile(theirs.schema(), known.schema(), &checks)
+	p.checkTrigger(known, &checks)
 	if err := e.planVariants(ctx, tx, p, theirs, &checks); err != nil {
 		return nil, err
 	}
@@ -244,7 +246,10 @@ func (p *plan) needs() audience.Needs {
 }
 
 // entryKey is the key under which a customer enters; earlier is what the customer entered before.
-func (p *plan) entryKey(record rules.Record, earlier store.EntryHistory) string {
+func (p *plan) entryKey(no int64, record rules.Record, earlier store.EntryHistory) string {
+	if key, is := p.events[no]; is {
+		return "event " + key
+	}
 	if p.oneKey {
 		return p.key
 	}
@@ -256,7 +261,7 @@ func (p *plan) entryKey(record rules.Record, earlier store.EntryHistory) string 
 
 // mayEnter says whether the entry limit lets a customer in. A cool-down lies between planned times: between the moments at
 // which runs came to a customer, every 7d would let nobody into next week's run that is a second quicker.
-func (p *plan) mayEnter(record rules.Record, earlier store.EntryHistory) bool {
+func (p *plan) mayEnter(no int64, record rules.Record, earlier store.EntryHistory) bool {
 	if e := p.campaign.Entry; e != nil && e.Every != nil {
 		return earlier.N == 0 || !earlier.Last.After(p.at.Now.Add(-time.Duration(*e.Every)))
 	}
@@ -267,7 +272,7 @@ func (p *plan) mayEnter(record rules.Record, earlier store.EntryHistory) bool {
 			return false
 		}
 	}
-	return !slices.Contains(earlier.Keys, p.entryKey(record, earlier))
+	return !slices.Contains(earlier.Keys, p.entryKey(no, record, earlier))
 }
 
 // armOf is the arm that a key draws in the plan's period: the holdout or a variant's name.

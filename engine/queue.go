@@ -151,7 +151,6 @@ type batch struct {
 	cipher  *offers.Cipher
 	links   links
 	crowded map[string]map[string]bool // addresses of too many, by kind; nil where only those of the batch are looked up
-	keys    map[int64]string           // under which customers enter, where it is not the plan's own key
 	dry     bool                       // decides only: nothing is locked, and nothing but the gates is worked out
 
 	holders  map[int64]bool // of an entry by the run that this one sends again for
@@ -339,15 +338,12 @@ func (b *batch) enter(ctx context.Context, nos []int64) error {
 	for i := range b.people {
 		p := &b.people[i]
 		history := earlier[p.no]
-		key, given := b.keys[p.no]
 		switch {
 		case b.holders[p.no]: // a resend sends to who was let in
-		case given && slices.Contains(history.Keys, key), !given && !b.mayEnter(p.record, history):
+		case !b.mayEnter(p.no, p.record, history):
 			p.gate = campaigns.GateEntry
-		case given:
-			p.entry = key
 		default:
-			p.entry = b.entryKey(p.record, history)
+			p.entry = b.entryKey(p.no, p.record, history)
 		}
 	}
 	return nil

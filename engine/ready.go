@@ -106,24 +106,6 @@ func (r *readyRun) batch(tx *store.Tx, run *campaigns.Run) *batch {
 	return b
 }
 
-// admit takes a handful of customers of a run through all gates after the arms, in the caller's transaction, and writes what
-// follows; it gives where each of them ended. keys are the entries' where they are not the plan's own.
-func (e *Engine) admit(ctx context.Context, tx *store.Tx, p *plan, run *campaigns.Run, nos []int64, keys map[int64]string) (map[campaigns.Gate][]int64, error) {
-	ready, err := e.readyOf(ctx, p)
-	if err != nil {
-		return nil, err
-	}
-	b := ready.batch(tx, run)
-	b.keys = keys
-	if err := b.resume(ctx); err != nil {
-		return nil, err
-	}
-	if err := b.admit(ctx, nos); err != nil {
-		return nil, err
-	}
-	return b.gates, b.suspend(ctx)
-}
-
 // dryBatch decides as a run of so many eligible customers would at this moment, and writes nothing. decide is called with one
 // span of them after another, in their order, and leaves each time in people and gates what became of the span.
 func (e *Engine) dryBatch(ctx context.Context, tx *store.Tx, p *plan, eligible int64) (*batch, error) {

@@ -144,7 +144,7 @@ func (m *mixedShop) enterSome(t *rapid.T, p *plan) {
 			needs := p.needs().With([]string{"city"}, nil)
 			err := audience.All(m.ctx, tx, needs, before.at, func(no int64, record rules.Record) error {
 				if int(no)%every == 0 {
-					keys[no] = before.entryKey(record, store.EntryHistory{})
+					keys[no] = before.entryKey(no, record, store.EntryHistory{})
 				}
 				return nil
 			}, nil)
@@ -199,7 +199,7 @@ func TestGatesOfAWholeAudienceAndOfAFewCustomersStopTheSame(t *testing.T) {
 		nos := numbersOf(found.facts.matching)
 		var rows map[campaigns.Gate][]int64
 		err := m.store.View(m.ctx, func(tx *store.Tx) (err error) {
-			rows, err = p.early(m.ctx, tx, nos)
+			rows, err = p.early(m.ctx, tx, nos, true)
 			return err
 		})
 		if err != nil {

@@ -166,7 +166,10 @@ func (tx *Tx) SaveCampaignState(ctx context.Context, c *campaigns.Campaign) erro
 	c.ChangedAt = tx.Now
 	_, err := tx.exec(ctx, "saving a campaign's state", `UPDATE campaigns SET status = $2, next_run_at = $3, launched_at = $4, changed_at = $5, live_version = NULLIF($6, 0)
 		WHERE id = $1`, c.ID, c.Status, c.NextRunAt, c.LaunchedAt, tx.Now, c.LiveVersion)
-	return err
+	if err != nil {
+		return err
+	}
+	return tx.saveTrigger(ctx, c)
 }
 
 // SaveReview writes how the review of the campaign's version stands and what it froze.

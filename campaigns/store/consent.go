@@ -15,7 +15,8 @@ func (tx *Tx) AddConsent(ctx context.Context, no int64, consent campaigns.Consen
 	if err := consent.Check(); err != nil {
 		return err
 	}
-	if _, err := tx.lockAddresses(ctx, no); err != nil {
+	before, err := tx.lockAddresses(ctx, no)
+	if err != nil {
 		return err
 	}
 	if consent.At.IsZero() || consent.At.After(tx.Now) {
@@ -32,6 +33,9 @@ func (tx *Tx) AddConsent(ctx context.Context, no int64, consent campaigns.Consen
 	if err != nil || changed == 0 {
 		return err
 	}
+	if err := tx.signalUpdate(ctx, no, before.revision+1, []string{column}); err != nil {
+		return err
+	}
 	return tx.noteChanges(ctx, changedProfile, no)
 }
 
@@ -46,11 +50,15 @@ func consentColumn(channel string) string {
 // writeConsent keeps one line of history. Within a second the last one written stands when replace is set, else the
 // stricter one.
 func (tx *Tx) writeConsent(ctx context.Context, no int64, c campaigns.Consent, replace bool) error {
-	_, err := tx.exec(ctx, "keeping a consent", `INSERT INTO consents AS c (no, channel, topic, at, granted, source, proof) VALUES ($1, $2, $3, $4, $5, $6, $7)
+	written, err := tx.exec(ctx, "keeping a consent", `INSERT INTO consents AS c (no, channel, topic, at, granted, source, proof) VALUES ($1, $2, $3, $4, $5, $6, $7)
 		ON CONFLICT (no, channel, topic, at) DO UPDATE SET granted = excluded.granted, source = excluded.source, proof = excluded.proof
 		WHERE $8 OR (c.granted AND NOT excluded.granted)`,
 		no, c.Channel, c.Topic, wholeSecond(c.At), c.Granted, c.Source, textOrMissing(c.Proof), replace)
-	return err
+	if err != nil || written == 0 || !c.Granted {
+		return err
+	}
+	at := wholeSecond(c.At)
+	return tx.signal(ctx, campaigns.TriggerConsentGiven, Signal{No: no, Key: fmt.Sprintf("%d %s %d %s", no, c.Channel, at.Unix(), c.Topic), At: at})
 }
 
 // Consents is the history of a customer's word on all channels and topics, the latest first.

@@ -13,6 +13,9 @@ import (
 
 // NextSerials takes n serials for unique codes; none is ever given twice.
 func (tx *Tx) NextSerials(ctx context.Context, n int) ([]int64, error) {
+	if n == 0 {
+		return nil, nil
+	}
 	return many(ctx, tx, "code serials", `SELECT nextval('code_serials') FROM generate_series(1, $1::int)`, pgx.RowTo[int64], n)
 }
 
@@ -59,6 +62,13 @@ func (tx *Tx) IssueCoupons(ctx context.Context, coupons []campaigns.Coupon) erro
 		if err != nil {
 			return err
 		}
+	}
+	told := make([]Signal, len(coupons))
+	for i := range coupons {
+		told[i] = Signal{No: coupons[i].No, Key: coupons[i].Code, At: wholeSecond(tx.Now)}
+	}
+	if err := tx.signal(ctx, campaigns.TriggerCouponIssued, told...); err != nil {
+		return err
 	}
 	return tx.noteChanges(ctx, changedCoupons, nos...)
 }

@@ -169,6 +169,9 @@ func (tx *Tx) createStubs(ctx context.Context, made map[string]int64) error {
 	if err != nil {
 		return err
 	}
+	if err := tx.signalCreated(ctx, nos...); err != nil {
+		return err
+	}
 	return tx.noteChanges(ctx, changedProfile, nos...)
 }
 

@@ -25,6 +25,10 @@ func (tx *Tx) SaveCustomer(ctx context.Context, c *campaigns.Customer) error {
 	if err != nil {
 		return err
 	}
+	fields, err := tx.changedAttributes(ctx, c.No, columns, values)
+	if err != nil {
+		return err
+	}
 	var set, kept, given strings.Builder
 	for i, column := range columns {
 		fmt.Fprintf(&set, "%s = $%d, ", column, i+3)
@@ -39,6 +43,9 @@ func (tx *Tx) SaveCustomer(ctx context.Context, c *campaigns.Customer) error {
 		return err
 	}
 	c.Revision, c.ChangedAt = before.revision+1, wholeSecond(tx.Now)
+	if err := tx.signalUpdate(ctx, c.No, c.Revision, fields); err != nil {
+		return err
+	}
 	return tx.followProfile(ctx, c, before)
 }
 
@@ -62,6 +69,9 @@ func (tx *Tx) createCustomer(ctx context.Context, c *campaigns.Customer, columns
 		return err
 	}
 	c.No, c.Revision, c.ChangedAt = no, 1, wholeSecond(tx.Now)
+	if err := tx.signalCreated(ctx, no); err != nil {
+		return err
+	}
 	return tx.followProfile(ctx, c, addressesBefore{})
 }
 

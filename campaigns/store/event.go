@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -73,6 +74,7 @@ func (tx *Tx) CreateEvents(ctx context.Context, events []campaigns.Event) (creat
 func (tx *Tx) writeEvents(ctx context.Context, events []campaigns.Event, order []int, nos []int64, fresh map[string]bool, created []bool) error {
 	var batch pgx.Batch
 	var changed []int64
+	told := map[string][]Signal{}
 	for i, at := range order {
 		e := &events[at]
 		if !fresh[e.EventID] {
@@ -85,11 +87,17 @@ func (tx *Tx) writeEvents(ctx context.Context, events []campaigns.Event, order [
 		}
 		batch.Queue(`INSERT INTO events (no, name, at, event_id, props) VALUES ($1, $2, $3, $4, $5)`, nos[i], e.Name, wholeSecond(e.At), e.EventID, props)
 		changed = append(changed, nos[i])
+		if !campaigns.IsBuiltIn(e.Name) {
+			told[e.Name] = append(told[e.Name], Signal{No: nos[i], Key: e.EventID, At: wholeSecond(e.At)})
+		}
 	}
 	if len(changed) == 0 {
 		return nil
 	}
 	batch.Queue(`INSERT INTO changes (xid, no, kind) SELECT DISTINCT pg_current_xact_id(), no, $1::smallint FROM unnest($2::bigint[]) no`, changedEvents, changed)
+	for _, name := range slices.Sorted(maps.Keys(told)) {
+		tx.queueSignals(&batch, name, told[name])
+	}
 	return tx.sendBatch(ctx, "keeping events", &batch)
 }
 

@@ -17,12 +17,20 @@ import (
 // rows; before the first byte leaves, a batch is marked as being sent by one guarded statement; the outcome deletes the
 // row. A row that was marked and whose lane's lease is over belongs to a node that died: its outcome is unknown.
 
+// runsOfLane finds the runs that have something queued in a lane of the channel $1, one step of the index each: there may
+// be thousands of open runs of triggered campaigns, and few have anything in one lane.
+const runsOfLane = `WITH RECURSIVE present(run_id) AS (
+	(SELECT o.run_id FROM outbox o WHERE o.channel_id = $1 AND o.lane = %[1]s AND o.sending_at IS NULL ORDER BY o.run_id LIMIT 1)
+	UNION ALL SELECT (SELECT o.run_id FROM outbox o WHERE o.channel_id = $1 AND o.lane = %[1]s AND o.sending_at IS NULL AND o.run_id > p.run_id
+		ORDER BY o.run_id LIMIT 1) FROM present p WHERE p.run_id IS NOT NULL)`
+
 // ClaimLane leases the lane of a channel that has waited longest among those with messages due; -1 when there is none.
 func (tx *Tx) ClaimLane(ctx context.Context, channel string, owner campaigns.ID, until time.Time) (int16, error) {
 	var lane int16
 	err := tx.tx.QueryRow(ctx, `UPDATE lanes SET owner = $2, lease_until = $3, claimed_at = $4 WHERE channel_id = $1 AND lease_until <= $4 AND lane = (
 			SELECT lane FROM lanes l WHERE channel_id = $1 AND lease_until <= $4 AND EXISTS (
-				SELECT 1 FROM runs r CROSS JOIN LATERAL (SELECT 1 FROM outbox o WHERE o.channel_id = $1 AND o.lane = l.lane AND o.run_id = r.id
+				`+fmt.Sprintf(runsOfLane, "l.lane")+` SELECT 1 FROM present JOIN runs r ON r.id = present.run_id
+				CROSS JOIN LATERAL (SELECT 1 FROM outbox o WHERE o.channel_id = $1 AND o.lane = l.lane AND o.run_id = r.id
 					AND o.due_at <= $4 AND o.sending_at IS NULL LIMIT 1) due
 				WHERE r.status IN ('queueing', 'sending') AND NOT r.paused AND r.held IS NULL) AND `+notStopped+` AND `+notStale(4)+`
 			ORDER BY claimed_at, lane LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING lane`, channel, owner, until, tx.Now).Scan(&lane)
@@ -55,7 +63,7 @@ func (tx *Tx) ClaimMessages(ctx context.Context, channel string, lane int16, own
 	if err != nil || held == 0 {
 		return nil, err
 	}
-	ids, err := many(ctx, tx, "due messages", `SELECT due.message_id FROM runs r CROSS JOIN LATERAL (
+	ids, err := many(ctx, tx, "due messages", fmt.Sprintf(runsOfLane, "$2::smallint")+` SELECT due.message_id FROM present JOIN runs r ON r.id = present.run_id CROSS JOIN LATERAL (
 			SELECT o.message_id, row_number() OVER (ORDER BY o.due_at, o.message_id) AS rank FROM outbox o
 			WHERE o.channel_id = $1 AND o.lane = $2 AND o.run_id = r.id AND o.due_at <= $3 AND o.sending_at IS NULL
 			ORDER BY o.due_at, o.message_id LIMIT $4) due

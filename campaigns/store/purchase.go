@@ -119,6 +119,7 @@ func (tx *Tx) writePurchases(ctx context.Context, purchases []campaigns.Purchase
 	var batch pgx.Batch
 	var nos, amounts []int64
 	var times []time.Time
+	var told []Signal
 	for _, i := range order {
 		p := &purchases[i]
 		amount, ok := p.Total()
@@ -130,6 +131,7 @@ func (tx *Tx) writePurchases(ctx context.Context, purchases []campaigns.Purchase
 			p.No, p.OrderID, p.At, textOrMissing(p.Store), amount, composites(p.Lines), p.CouponCodes)
 		if p.CustomerID != "" {
 			nos, amounts, times = append(nos, p.No), append(amounts, amount), append(times, p.At)
+			told = append(told, Signal{No: p.No, Key: p.OrderID, At: p.At})
 		}
 	}
 	if len(nos) > 0 { // of guests, who have no profile, there are no figures and nothing to follow
@@ -137,6 +139,7 @@ func (tx *Tx) writePurchases(ctx context.Context, purchases []campaigns.Purchase
 			SELECT no, count(*), sum(amount), min(at), max(at) FROM unnest($1::bigint[], $2::bigint[], $3::timestamptz[]) b(no, amount, at)
 			GROUP BY no ORDER BY no `+addFigures, nos, amounts, times)
 		batch.Queue(`INSERT INTO changes (xid, no, kind) SELECT DISTINCT pg_current_xact_id(), no, $1::smallint FROM unnest($2::bigint[]) no`, changedPurchases, nos)
+		tx.queueSignals(&batch, campaigns.TriggerPurchase, told)
 	}
 	return tooLarge(tx.sendBatch(ctx, "keeping purchases", &batch))
 }

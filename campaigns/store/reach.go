@@ -103,6 +103,9 @@ func (tx *Tx) WithoutConsent(ctx context.Context, messages []campaigns.Message) 
 }
 
 func (tx *Tx) hashes(ctx context.Context, what, sql, channel string, hashes [][]byte) (map[string]bool, error) {
+	if len(hashes) == 0 {
+		return nil, nil
+	}
 	found, err := many(ctx, tx, what, sql, pgx.RowTo[[]byte], channel, hashes)
 	set := make(map[string]bool, len(found))
 	for _, hash := range found {

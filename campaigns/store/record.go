@@ -78,6 +78,16 @@ func profileColumns() map[string]column {
 	return columns
 }
 
+// columnsOf are columns of customers with those that have the names: registered attributes are read only where a name is
+// of no other.
+func (tx *Tx) columnsOf(ctx context.Context, names []string) (map[string]column, error) {
+	known := profileColumns()
+	if slices.ContainsFunc(names, func(name string) bool { _, is := known[name]; return !is }) {
+		return tx.knownColumns(ctx)
+	}
+	return known, nil
+}
+
 // knownColumns are all columns of customers, by name.
 func (tx *Tx) knownColumns(ctx context.Context) (map[string]column, error) {
 	known := profileColumns()
@@ -104,7 +114,7 @@ func (s Span) where(alias string) (string, []any) {
 // EachCustomer gives the named columns of the customers of a span in order of no. values is reused: nil for missing, else
 // string, int64 (also money), float64, bool, int32 (days since 1970-01-01), time.Time, []string or []byte.
 func (tx *Tx) EachCustomer(ctx context.Context, span Span, names []string, each func(no int64, values []any) error) error {
-	known, err := tx.knownColumns(ctx)
+	known, err := tx.columnsOf(ctx, names)
 	if err != nil {
 		return err
 	}

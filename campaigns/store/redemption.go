@@ -91,6 +91,9 @@ func (tx *Tx) CreateRedemption(ctx context.Context, r *campaigns.Redemption, req
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING`, r.No, r.OrderID, a.OfferID, a.Code, r.At, a.Discount, a.CampaignID, a.MessageID)
 	}
 	batch.Queue(`INSERT INTO changes (xid, no, kind) VALUES (pg_current_xact_id(), $1, $2)`, r.No, changedCoupons)
+	for _, a := range r.Applied {
+		tx.queueSignals(batch, campaigns.TriggerCouponRedeemed, []Signal{{No: r.No, Key: a.Code + " " + r.OrderID, At: wholeSecond(r.At)}})
+	}
 	answers := tx.tx.SendBatch(ctx, batch)
 	defer answers.Close()
 	return readRedemption(answers, r, limited)

@@ -90,6 +90,9 @@ func (tx *Tx) writeRefund(ctx context.Context, r *campaigns.Refund, p *campaigns
 		batch.Queue(`UPDATE customer_figures SET total_spend = total_spend - $2 WHERE no = $1`, p.No, r.Amount)
 	}
 	batch.Queue(`INSERT INTO changes (xid, no, kind) VALUES (pg_current_xact_id(), $1, $2)`, p.No, changedPurchases)
+	if p.CustomerID != "" {
+		tx.queueSignals(&batch, campaigns.TriggerRefund, []Signal{{No: p.No, Key: r.RefundID, At: r.At}})
+	}
 	return tooLarge(tx.sendBatch(ctx, "keeping a refund", &batch))
 }
 

@@ -84,11 +84,15 @@ func (tx *Tx) KeepRun(ctx context.Context, id campaigns.ID, status campaigns.Run
 	return err
 }
 
+// openGrace is how long after a run was to stay open it is ended: a transaction that began to let somebody in before then
+// has committed or failed.
+const openGrace = time.Minute
+
 // FinishRuns ends runs whose messages have all ended: nothing is queued or sending.
 func (tx *Tx) FinishRuns(ctx context.Context) ([]campaigns.ID, error) {
 	return many(ctx, tx, "runs that end", `UPDATE runs SET status = 'done', finished_at = $1, held = NULL WHERE status = 'sending'
-		AND (open_until IS NULL OR open_until <= $1) AND NOT EXISTS (SELECT FROM outbox o WHERE o.run_id = runs.id AND o.sending_at IS NULL)
-		AND NOT EXISTS (SELECT FROM outbox o WHERE o.run_id = runs.id AND o.sending_at IS NOT NULL) RETURNING campaign_id`, pgx.RowTo[campaigns.ID], tx.Now)
+		AND (open_until IS NULL OR open_until <= $2) AND NOT EXISTS (SELECT FROM outbox o WHERE o.run_id = runs.id AND o.sending_at IS NULL)
+		AND NOT EXISTS (SELECT FROM outbox o WHERE o.run_id = runs.id AND o.sending_at IS NOT NULL) RETURNING campaign_id`, pgx.RowTo[campaigns.ID], tx.Now, tx.Now.Add(-openGrace))
 }
 
 // PauseRuns stops or lets go on the sending of all open runs of a campaign.

@@ -16,10 +16,11 @@ import (
 
 // Store is a pool of connections to one PostgreSQL, and the clock that its transactions read.
 type Store struct {
-	pool   *pgxpool.Pool
-	clock  func() time.Time
-	months monthCache
-	secret secretCache
+	pool    *pgxpool.Pool
+	clock   func() time.Time
+	months  monthCache
+	secret  secretCache
+	signals chan struct{} // some were committed
 }
 
 // Tx is one transaction. Now is its time, the same for all it writes.
@@ -27,6 +28,9 @@ type Tx struct {
 	Now   time.Time
 	tx    pgx.Tx
 	store *Store
+
+	signalled bool           // signals were written
+	made      map[int64]bool // customers who came into being
 }
 
 // Options of Open. Connections is the most that the pool opens, 0 for 16.
@@ -51,7 +55,7 @@ func Open(ctx context.Context, url string, clock func() time.Time, options Optio
 	if err != nil {
 		return nil, fmt.Errorf("opening PostgreSQL: %w", err)
 	}
-	s := &Store{pool: pool, clock: clock}
+	s := &Store{pool: pool, clock: clock, signals: make(chan struct{}, 1)}
 	if err := s.wait(ctx); err != nil {
 		pool.Close()
 		return nil, err
@@ -109,9 +113,14 @@ func (s *Store) Update(ctx context.Context, write func(tx *Tx) error) error {
 }
 
 func (s *Store) begin(ctx context.Context, options pgx.TxOptions, do func(tx *Tx) error) error {
+	var t *Tx
 	err := pgx.BeginTxFunc(ctx, s.pool, options, func(tx pgx.Tx) error {
-		return do(&Tx{Now: s.Now(), tx: tx, store: s})
+		t = &Tx{Now: s.Now(), tx: tx, store: s}
+		return do(t)
 	})
+	if err == nil && t.signalled {
+		s.Wake()
+	}
 	return translate(err)
 }
 

@@ -17,9 +17,9 @@ import (
 
 // benchCommand measures Beckon beside the plainest programs that do the same work, on a private PostgreSQL of its own.
 type benchCommand struct {
-	Name    string `arg:"" optional:"" enum:"import,send,redeem,audience,campaigns,all" default:"all" help:"What to measure: import, send, redeem, audience, campaigns or all."`
+	Name    string `arg:"" optional:"" enum:"import,send,redeem,audience,campaigns,triggers,all" default:"all" help:"What to measure: import, send, redeem, audience, campaigns, triggers or all."`
 	JSON    bool   `name:"json" help:"Print one JSON object instead of the table."`
-	Rows    int    `help:"Lines, messages, redemptions or customers of a round; each measure has its own number if left out."`
+	Rows    int    `help:"Lines, messages, redemptions, customers or events of a round; each measure has its own number if left out."`
 	Rounds  int    `default:"3" help:"How often each side runs, in turns."`
 	Profile string `placeholder:"FILE" help:"Write a CPU profile of the whole run."`
 }

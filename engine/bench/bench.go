@@ -62,10 +62,10 @@ type measure struct {
 }
 
 func measures() []measure {
-	return []measure{{"import", measureImport}, {"send", measureSend}, {"redeem", measureRedeem}, {"audience", measureAudience}, {"campaigns", measureCampaigns}}
+	return []measure{{"import", measureImport}, {"send", measureSend}, {"redeem", measureRedeem}, {"audience", measureAudience}, {"campaigns", measureCampaigns}, {"triggers", measureTriggers}}
 }
 
-// Run measures one thing by its name (import, send, redeem, audience, campaigns) or All of them.
+// Run measures one thing by its name (import, send, redeem, audience, campaigns, triggers) or All of them.
 func Run(ctx context.Context, name string, o Options) (report *Report, err error) {
 	if o.Rounds <= 0 {
 		o.Rounds = 3
@@ -80,7 +80,7 @@ func Run(ctx context.Context, name string, o Options) (report *Report, err error
 		}
 	}
 	if len(chosen) == 0 {
-		return nil, campaigns.Invalid("name", "there is no measure %q: use import, send, redeem, audience, campaigns or all", name)
+		return nil, campaigns.Invalid("name", "there is no measure %q: use import, send, redeem, audience, campaigns, triggers or all", name)
 	}
 	g, err := open(ctx, o)
 	if err != nil {

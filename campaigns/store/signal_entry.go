@@ -1,0 +1,114 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/RoaringBitmap/roaring/v2"
+	"github.com/jackc/pgx/v5"
+
+	"beckon/campaigns"
+)
+
+// EnsureRun makes a run unless its occurrence exists, and gives the one that does. Whoever wants to stop or finish the run
+// waits until the transaction ends.
+func (tx *Tx) EnsureRun(ctx context.Context, r *campaigns.Run) (campaigns.Run, error) {
+	read := func() ([]campaigns.Run, error) {
+		return many(ctx, tx, "a day's run", runColumns+` WHERE campaign_id = $1 AND occurrence = $2 FOR SHARE`, scanRun, r.CampaignID, r.Occurrence)
+	}
+	found, err := read()
+	if err == nil && len(found) == 0 {
+		if _, err = tx.CreateRun(ctx, r); err == nil {
+			found, err = read()
+		}
+	}
+	if err != nil {
+		return campaigns.Run{}, err
+	}
+	if len(found) == 0 {
+		return campaigns.Run{}, fmt.Errorf("the run of campaign %s at %s could be neither made nor found", r.CampaignID, r.Occurrence.Format(time.RFC3339))
+	}
+	return found[0], nil
+}
+
+// gatePlace is a gate's customers in a chunk.
+type gatePlace struct {
+	gate   string
+	chunk  int32
+	nos    []int64
+	bitmap []byte // of those before
+}
+
+func compareGates(a, b gatePlace) int {
+	return cmp.Or(cmp.Compare(a.gate, b.gate), cmp.Compare(a.chunk, b.chunk))
+}
+
+func scanGate(row pgx.CollectableRow) (gatePlace, error) {
+	var p gatePlace
+	err := row.Scan(&p.gate, &p.chunk, &p.bitmap)
+	return p, err
+}
+
+// AddToGates counts entries at the gates of a run that stays open: a customer who enters twice is counted twice, and listed
+// once. Two nodes wait for each other, in the order of gates and chunks.
+func (tx *Tx) AddToGates(ctx context.Context, run campaigns.ID, gates map[campaigns.Gate][]int64) error {
+	places := placesOf(gates)
+	names, chunks := make([]string, len(places)), make([]int32, len(places))
+	for i, p := range places {
+		names[i], chunks[i] = p.gate, p.chunk
+	}
+	none, err := roaring.New().ToBytes()
+	if err != nil {
+		return err
+	}
+	kept, err := many(ctx, tx, "gates", `INSERT INTO audiences AS a (run_id, gate, chunk, part, n, bitmap)
+		SELECT $1, gate, chunk, 0, 0, $4 FROM unnest($2::text[], $3::int[]) p(gate, chunk) ORDER BY gate COLLATE "C", chunk
+		ON CONFLICT (run_id, gate, chunk, part) DO UPDATE SET n = a.n RETURNING gate, chunk, bitmap`, scanGate, run, names, chunks, none)
+	if err != nil {
+		return err
+	}
+	slices.SortFunc(kept, compareGates)
+	if len(kept) != len(places) {
+		return fmt.Errorf("counting at gates: %d of %d are there", len(kept), len(places))
+	}
+	counts, bitmaps := make([]int32, len(places)), make([][]byte, len(places))
+	for i, p := range places {
+		counts[i] = int32(len(p.nos))
+		if bitmaps[i], err = joined(kept[i].bitmap, p); err != nil {
+			return err
+		}
+	}
+	_, err = tx.exec(ctx, "counting at gates", `UPDATE audiences a SET n = a.n + p.n, bitmap = p.bitmap
+		FROM unnest($2::text[], $3::int[], $4::int[], $5::bytea[]) p(gate, chunk, n, bitmap)
+		WHERE a.run_id = $1 AND a.gate = p.gate AND a.chunk = p.chunk AND a.part = 0`, run, names, chunks, counts, bitmaps)
+	return err
+}
+
+func placesOf(gates map[campaigns.Gate][]int64) []gatePlace {
+	var places []gatePlace
+	for gate, nos := range gates {
+		byChunk := map[int32][]int64{}
+		for _, no := range nos {
+			byChunk[int32(no/chunkSize)] = append(byChunk[int32(no/chunkSize)], no)
+		}
+		for chunk, of := range byChunk {
+			places = append(places, gatePlace{gate: string(gate), chunk: chunk, nos: of})
+		}
+	}
+	slices.SortFunc(places, compareGates)
+	return places
+}
+
+func joined(bitmap []byte, p gatePlace) ([]byte, error) {
+	members := roaring.New()
+	if err := members.UnmarshalBinary(bitmap); err != nil {
+		return nil, fmt.Errorf("reading a bitmap: %w", err)
+	}
+	for _, no := range p.nos {
+		members.Add(uint32(no % chunkSize))
+	}
+	return members.ToBytes()
+}
