@@ -71,6 +71,8 @@ func (l *lateGates) readVariables(v *variant, w *way) {
 
 // decide counts where customers end.
 func (l *lateGates) decide(ctx context.Context, nos []int64) error {
+	nos = slices.Clone(nos)
+	slices.Sort(nos)
 	l.gates, l.arms = map[campaigns.Gate]int64{}, map[string]int64{}
 	existing, err := l.tx.Assignments(ctx, l.campaign.ID, l.period, nos)
 	if err != nil {
@@ -83,7 +85,7 @@ func (l *lateGates) decide(ctx context.Context, nos []int64) error {
 	arms := make(map[int64]string, len(nos))
 	var unsure []int64
 	columns := append([]string{"phone_hash", "email_hash"}, l.printed...)
-	err = l.tx.EachCustomer(ctx, store.Span{Nos: nos}, columns, func(no int64, values []any) error {
+	err = eachOf(ctx, l.tx, nos, columns, func(no int64, values []any) error {
 		arm := existing[no].Arm
 		if arm == "" {
 			key, known := keys[no]
