@@ -109,7 +109,9 @@ func (w *world) atGate(run campaigns.ID, gate campaigns.Gate) (nos []int64) {
 // the same, and the trial has left nothing behind.
 func TestADryRunGivesTheTableOfARunAtThatMoment(t *testing.T) {
 	w := newWorld(t, "2026-11-21T10:00:00+08:00")
-	w.settings(func(s *campaigns.Workspace) { s.GlobalHoldout, s.Excluded = 0.1, `city == "Chengdu" && name == "Customer 8"` })
+	w.settings(func(s *campaigns.Workspace) {
+		s.GlobalHoldout, s.Excluded = 0.1, `city == "Chengdu" && name == "Customer 8"`
+	})
 	random := rand.New(rand.NewPCG(5, 1))
 	cities := []string{"Shanghai", "Beijing", "Chengdu"}
 	w.customers(300, func(i int, c *campaigns.Customer) {
