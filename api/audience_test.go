@@ -51,6 +51,7 @@ func TestWhoGotItAndWhoDidNotIsOneTableToTheEnd(t *testing.T) {
 	}
 	sv.get("/v1/runs/"+run.text("items", 0, "id")+"/audience?customer_id=c9").want(200).is("rule", "items", 0, "gate")
 	sv.walks("/v1/runs/"+run.text("items", 0, "id")+"/audience?limit=50", "customer_id", 229)
+	sv.post("/v1/rules/explain", object{"rule": "true", "customer_id": "c7"}).want(200).is("consent", "gates", 0, "gate").is("email", "gates", 0, "channel")
 	quarters := sv.get("/v1/workspace/global-holdout").want(200).is("2026Q4", "items", 0, "quarter").is(0.1, "items", 0, "share").is(230, "items", 0, "population")
 	sv.get("/v1/workspace/global-holdout?cursor=%21").want(422).names("cursor")
 	if table := sv.get("/v1/workspace/global-holdout?format=csv").want(200); !strings.Contains(table.Text, fmt.Sprintf("2026Q4,0.1,2026-09-30T16:00:00Z,2026-12-31T16:00:00Z,%s", quarters.text("items", 0, "drawn_at"))) {
