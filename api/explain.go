@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 
+	"beckon/engine"
 	"beckon/engine/rules"
 )
 
@@ -11,6 +12,8 @@ type explainedRule struct {
 	Matches   bool      `json:"matches"`
 	Tree      pieceBody `json:"tree"`
 	KeptOutBy []string  `json:"kept_out_by" nullable:"false" doc:"of the conditions joined with && at the top, those that are false for a customer who is out"`
+
+	Gates []engine.Keeper `json:"gates" nullable:"false" doc:"what would keep the customer from marketing messages now, whether the rule matches or not"`
 }
 
 // pieceBody is a part of a rule with its value for the customer.
@@ -39,7 +42,11 @@ func (s *Server) explainRule(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	out := explainedRule{Matches: *why.Tree.Matches, Tree: pieceOf(why.Tree), KeptOutBy: []string{}}
+	keepers, err := s.engine.KeptOut(ctx, in.Body.CustomerID)
+	if err != nil {
+		return nil, err
+	}
+	out := explainedRule{Gates: keepers, Matches: *why.Tree.Matches, Tree: pieceOf(why.Tree), KeptOutBy: []string{}}
 	out.KeptOutBy = append(out.KeptOutBy, why.KeptOutBy...)
 	return &some[explainedRule]{out}, nil
 }

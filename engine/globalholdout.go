@@ -108,7 +108,7 @@ type addressed struct {
 
 func addressesOf(ctx context.Context, tx *store.Tx, nos []int64) (addressed, error) {
 	a := addressed{hashes: map[string][][]byte{}}
-	err := tx.EachCustomer(ctx, store.Span{Nos: nos}, []string{"phone_hash", "email_hash"}, func(no int64, values []any) error {
+	err := eachOf(ctx, tx, nos, []string{"phone_hash", "email_hash"}, func(no int64, values []any) error {
 		phone, _ := values[0].([]byte)
 		email, _ := values[1].([]byte)
 		a.nos = append(a.nos, no)

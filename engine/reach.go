@@ -20,21 +20,16 @@ func (s *sieve) readAddresses(ctx context.Context, tx *store.Tx) (err error) {
 		if s.facts.suppressed[kind], err = tx.SuppressedCustomers(ctx, kind); err != nil {
 			return err
 		}
-		shared := map[int64]string{}
-		s.facts.shared[kind] = shared
-		last := ""
-		err = tx.EachShared(ctx, kind, func(no int64, hash []byte) error {
-			if string(hash) != last { // customers of one address share its text
-				last = string(hash)
-			}
-			shared[no] = last
-			return nil
-		})
-		if err != nil {
-			return err
-		}
+		s.facts.shared[kind] = map[int64]string{}
 	}
-	return nil
+	last := ""
+	return tx.EachShared(ctx, s.kinds, func(kind string, no int64, hash []byte) error {
+		if string(hash) != last { // customers of one address share its text
+			last = string(hash)
+		}
+		s.facts.shared[kind][no] = last
+		return nil
+	})
 }
 
 // reached are all customers whom messages of a kind may reach.

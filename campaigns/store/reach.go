@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/RoaringBitmap/roaring/v2/roaring64"
@@ -26,22 +27,33 @@ func (tx *Tx) SuppressedCustomers(ctx context.Context, channel string) (*roaring
 	return tx.customersOf(ctx, "suppressed customers", `SELECT a.no FROM suppressions s JOIN addresses a ON a.hash = s.hash AND a.channel = s.channel WHERE s.channel = $1`, channel)
 }
 
-// EachShared gives all customers who share an address of a channel with somebody, the customers of one address in a row.
-func (tx *Tx) EachShared(ctx context.Context, channel string, each func(no int64, hash []byte) error) error {
-	rows, err := tx.tx.Query(ctx, `SELECT hash, array_agg(no ORDER BY no) FROM addresses WHERE channel = $1 GROUP BY hash HAVING count(*) > 1`, channel)
+// EachShared gives all customers who share an address of some channels with somebody, the customers of one address in a row.
+// One pass over the look-up's key finds the addresses and two customers of each; only those of more are read again.
+func (tx *Tx) EachShared(ctx context.Context, channels []string, each func(channel string, no int64, hash []byte) error) error {
+	rows, err := tx.tx.Query(ctx, `SELECT channel, hash, count(*), min(no), max(no) FROM addresses WHERE channel = ANY($1) GROUP BY hash, channel HAVING count(*) > 1`, channels)
 	if err != nil {
 		return fmt.Errorf("reading shared addresses: %w", err)
 	}
+	var channel string
 	var hash []byte
-	var nos []int64
-	_, err = pgx.ForEachRow(rows, []any{&hash, &nos}, func() error {
-		for _, no := range nos {
-			if err := each(no, hash); err != nil {
-				return err
-			}
+	var n, first, last int64
+	var crowds [][]byte
+	_, err = pgx.ForEachRow(rows, []any{&channel, &hash, &n, &first, &last}, func() error {
+		if n > 2 {
+			crowds = append(crowds, slices.Clone(hash))
+			return nil
 		}
-		return nil
+		if err := each(channel, first, hash); err != nil {
+			return err
+		}
+		return each(channel, last, hash)
 	})
+	if err == nil && len(crowds) > 0 {
+		rows, err = tx.tx.Query(ctx, `SELECT channel, hash, no FROM addresses WHERE channel = ANY($1) AND hash = ANY($2) ORDER BY hash, channel`, channels, crowds)
+	}
+	if err == nil && len(crowds) > 0 {
+		_, err = pgx.ForEachRow(rows, []any{&channel, &hash, &first}, func() error { return each(channel, first, hash) })
+	}
 	if err != nil {
 		return fmt.Errorf("reading shared addresses: %w", err)
 	}
