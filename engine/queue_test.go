@@ -275,6 +275,49 @@ func TestOfRunsInOneMinuteTheHigherPriorityGoesFirstAndOthersTakeTurns(t *testin
 	}
 }
 
+// TestASmallCampaignGoesThroughWhileALargeOneIsQueued counts the turns that a small run waits.
+func TestASmallCampaignGoesThroughWhileALargeOneIsQueued(t *testing.T) {
+	w := newWorld(t, "2026-11-21T10:00:00+08:00")
+	w.workspace(func(s *campaigns.Workspace) { s.Caps = nil })
+	w.customers(700, nil)
+	large := w.campaign(func(d *campaigns.Definition) { d.Name = "large" })
+	w.selected(large.ID) // in parts of 32: more than two turns' worth
+	w.steps(w.engine.Queue)
+	if run := w.runs(large.ID)[0]; run.Gates["passed"] == 0 || run.Status != campaigns.Queueing {
+		t.Fatalf("one turn: %v, %s", run.Gates, run.Status)
+	}
+	small := w.campaign(func(d *campaigns.Definition) { d.Name, d.Rule = "small", `id == "c3"` })
+	w.steps(w.engine.Tick, w.engine.Select, w.engine.Queue)
+	if run := w.runs(small.ID)[0]; run.Status != campaigns.Sending || run.Gates["passed"] != 1 {
+		t.Errorf("the small one waits: %s, %v", run.Status, run.Gates)
+	}
+	w.settle()
+	if run := w.runs(large.ID)[0]; run.Gates["passed"] != 700 || run.Messages["sent"] != 700 {
+		t.Errorf("the large one: %v, %v", run.Gates, run.Messages)
+	}
+}
+
+func TestAPausedRunQueuesNothingMoreAndGoesOnWithTheRemainder(t *testing.T) {
+	w := newWorld(t, "2026-11-21T10:00:00+08:00")
+	w.customers(600, nil)
+	c := w.campaign(func(*campaigns.Definition) {})
+	w.selected(c.ID)
+	w.steps(w.engine.Queue)
+	_, err := w.engine.MoveCampaign(w.ctx, "test", c.ID, 0, campaigns.Pause)
+	w.must(err)
+	before := w.runs(c.ID)[0].Gates["passed"]
+	w.settle()
+	if run := w.runs(c.ID)[0]; run.Gates["passed"] != before || before == 0 || before == 600 {
+		t.Fatalf("%d were queued before the pause, %v after", before, run.Gates)
+	}
+	_, err = w.engine.MoveCampaign(w.ctx, "test", c.ID, 0, campaigns.Resume)
+	w.must(err)
+	w.settle()
+	if run := w.runs(c.ID)[0]; run.Gates["passed"] != 600 || run.Messages["sent"] != 600 || run.Status != campaigns.Done {
+		t.Errorf("%v, %v, %s", run.Gates, run.Messages, run.Status)
+	}
+}
+
 // TestTwoRunsAtOnceNeverBreakACap lets two nodes queue several campaigns to the same customers at once.
 func TestTwoRunsAtOnceNeverBreakACap(t *testing.T) {
 	w := newWorld(t, "2026-11-21T10:00:00+08:00")
