@@ -330,7 +330,9 @@ func TestTwoRunsAtOnceNeverBreakACap(t *testing.T) {
 		}
 		w.clock.Advance(48 * time.Hour)
 		most := rapid.IntRange(1, 2).Draw(rt, "max")
-		w.workspace(func(s *campaigns.Workspace) { s.Caps = []campaigns.Cap{{Channel: campaigns.AnyChannel, Max: most, Window: campaigns.Day}} })
+		w.workspace(func(s *campaigns.Workspace) {
+			s.Caps = []campaigns.Cap{{Channel: campaigns.AnyChannel, Max: most, Window: campaigns.Day}}
+		})
 		var all []campaigns.ID
 		share := rapid.SampledFrom([]float64{0, 0.3}).Draw(rt, "holdout")
 		for i := range 4 {
@@ -382,7 +384,9 @@ func TestQuietHoursAreReadFromTheCustomersOwnClock(t *testing.T) {
 	w := newWorld(t, "2026-11-21T22:00:00+08:00")
 	zones := []string{"Asia/Shanghai", "Europe/Berlin", "nowhere", "America/New_York"}
 	w.customers(4, func(i int, c *campaigns.Customer) { c.Timezone = &zones[i] })
-	w.workspace(func(s *campaigns.Workspace) { s.Blackouts = []campaigns.Blackout{{From: "2026-11-21", To: "2026-11-21", Name: "closed"}} })
+	w.workspace(func(s *campaigns.Workspace) {
+		s.Blackouts = []campaigns.Blackout{{From: "2026-11-21", To: "2026-11-21", Name: "closed"}}
+	})
 	c := w.campaign(func(*campaigns.Definition) {})
 	w.steps(w.engine.Tick, w.engine.Select, w.engine.Queue)
 	want := map[string]string{"c0": "2026-11-22T09:00+08:00", "c1": "2026-11-22T00:00+08:00", "c2": "2026-11-22T09:00+08:00", "c3": "2026-11-22T00:00+08:00"}
