@@ -209,6 +209,18 @@ func TestNoMoreCodesAreIssuedThanAnOfferHasUses(t *testing.T) {
 	if run := w.runs(c)[0]; run.Gates["passed"] != 20 || run.Gates["code"] != 10 {
 		t.Errorf("gates %v", run.Gates)
 	}
+	w.limit(c, 25) // from now on, also for campaigns that froze the offer before
+	w.view(func(tx *store.Tx) error {
+		campaign, err := tx.Campaign(w.ctx, c)
+		if err != nil {
+			return err
+		}
+		uses, limited, err := tx.Room(w.ctx, *campaign.OfferID, false)
+		if uses != 5 || !limited {
+			t.Errorf("room for %d, limited: %v", uses, limited)
+		}
+		return err
+	})
 }
 
 func TestAVariableThatIsNotPrintedMayBeMissing(t *testing.T) {
