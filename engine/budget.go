@@ -34,8 +34,11 @@ func (b *batch) limits(ctx context.Context, _ []int64) error {
 		return nil
 	}
 	b.rooms = map[campaigns.ID]int64{}
-	for _, offer := range b.limitedOffers() {
-		uses, limited, err := b.tx.Room(ctx, offer.ID, !b.dry)
+	for _, offer := range b.offers() {
+		uses, limited, err := b.tx.Room(ctx, offer.ID, false)
+		if limited && !b.dry && err == nil {
+			uses, limited, err = b.tx.Room(ctx, offer.ID, true)
+		}
 		if err != nil {
 			return err
 		}
@@ -46,12 +49,12 @@ func (b *batch) limits(ctx context.Context, _ []int64) error {
 	return nil
 }
 
-// limitedOffers are the variants' offers whose uses may run out, each once, in the order of their ids: locks are taken in
-// one order.
-func (p *plan) limitedOffers() (offers []*campaigns.Offer) {
+// offers are the variants', each once, in the order of their ids: locks are taken in one order. Whether their uses are
+// limited is asked of the offers as they are now, not as the campaign froze them.
+func (p *plan) offers() (offers []*campaigns.Offer) {
 	for i := range p.variants {
 		o := p.variants[i].offer
-		if o != nil && o.Limits.Total != nil && !slices.ContainsFunc(offers, func(other *campaigns.Offer) bool { return other.ID == o.ID }) {
+		if o != nil && !slices.ContainsFunc(offers, func(other *campaigns.Offer) bool { return other.ID == o.ID }) {
 			offers = append(offers, o)
 		}
 	}

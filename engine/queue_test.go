@@ -209,6 +209,18 @@ func TestNoMoreCodesAreIssuedThanAnOfferHasUses(t *testing.T) {
 	if run := w.runs(c)[0]; run.Gates["passed"] != 20 || run.Gates["code"] != 10 {
 		t.Errorf("gates %v", run.Gates)
 	}
+	w.limit(c, 25) // from now on, also for campaigns that froze the offer before
+	w.view(func(tx *store.Tx) error {
+		campaign, err := tx.Campaign(w.ctx, c)
+		if err != nil {
+			return err
+		}
+		uses, limited, err := tx.Room(w.ctx, *campaign.OfferID, false)
+		if uses != 5 || !limited {
+			t.Errorf("room for %d, limited: %v", uses, limited)
+		}
+		return err
+	})
 }
 
 func TestAVariableThatIsNotPrintedMayBeMissing(t *testing.T) {
@@ -272,6 +284,49 @@ func TestOfRunsInOneMinuteTheHigherPriorityGoesFirstAndOthersTakeTurns(t *testin
 	w.settle()
 	if a, b := w.runs(high.ID)[0], w.runs(low.ID)[0]; a.Gates["passed"] != 30 || b.Gates["cap"] != 30 {
 		t.Errorf("high %v, low %v", a.Gates, b.Gates)
+	}
+}
+
+// TestASmallCampaignGoesThroughWhileALargeOneIsQueued counts the turns that a small run waits.
+func TestASmallCampaignGoesThroughWhileALargeOneIsQueued(t *testing.T) {
+	w := newWorld(t, "2026-11-21T10:00:00+08:00")
+	w.workspace(func(s *campaigns.Workspace) { s.Caps = nil })
+	w.customers(700, nil)
+	large := w.campaign(func(d *campaigns.Definition) { d.Name = "large" })
+	w.selected(large.ID) // in parts of 32: more than two turns' worth
+	w.steps(w.engine.Queue)
+	if run := w.runs(large.ID)[0]; run.Gates["passed"] == 0 || run.Status != campaigns.Queueing {
+		t.Fatalf("one turn: %v, %s", run.Gates, run.Status)
+	}
+	small := w.campaign(func(d *campaigns.Definition) { d.Name, d.Rule = "small", `id == "c3"` })
+	w.steps(w.engine.Tick, w.engine.Select, w.engine.Queue)
+	if run := w.runs(small.ID)[0]; run.Status != campaigns.Sending || run.Gates["passed"] != 1 {
+		t.Errorf("the small one waits: %s, %v", run.Status, run.Gates)
+	}
+	w.settle()
+	if run := w.runs(large.ID)[0]; run.Gates["passed"] != 700 || run.Messages["sent"] != 700 {
+		t.Errorf("the large one: %v, %v", run.Gates, run.Messages)
+	}
+}
+
+func TestAPausedRunQueuesNothingMoreAndGoesOnWithTheRemainder(t *testing.T) {
+	w := newWorld(t, "2026-11-21T10:00:00+08:00")
+	w.customers(600, nil)
+	c := w.campaign(func(*campaigns.Definition) {})
+	w.selected(c.ID)
+	w.steps(w.engine.Queue)
+	_, err := w.engine.MoveCampaign(w.ctx, "test", c.ID, 0, campaigns.Pause)
+	w.must(err)
+	before := w.runs(c.ID)[0].Gates["passed"]
+	w.settle()
+	if run := w.runs(c.ID)[0]; run.Gates["passed"] != before || before == 0 || before == 600 {
+		t.Fatalf("%d were queued before the pause, %v after", before, run.Gates)
+	}
+	_, err = w.engine.MoveCampaign(w.ctx, "test", c.ID, 0, campaigns.Resume)
+	w.must(err)
+	w.settle()
+	if run := w.runs(c.ID)[0]; run.Gates["passed"] != 600 || run.Messages["sent"] != 600 || run.Status != campaigns.Done {
+		t.Errorf("%v, %v, %s", run.Gates, run.Messages, run.Status)
 	}
 }
 

@@ -28,7 +28,8 @@ func demoCampaigns(zone string) []*demoCampaign {
 	cooldown := 90 * campaigns.Day
 	define := func(name, rule, cron, purpose string, entry campaigns.Entry) campaigns.Definition {
 		return campaigns.Definition{Name: name, Kind: campaigns.Recurring, Rule: rule, Schedule: &campaigns.Schedule{Cron: cron, Zone: zone},
-			Goal: campaigns.Goal{Metric: "purchase", Window: 14 * campaigns.Day}, Purpose: purpose, Holdout: &holdout, Entry: &entry}
+			Goal: campaigns.Goal{Metric: "purchase", Window: 14 * campaigns.Day}, Purpose: purpose, Holdout: &holdout, Entry: &entry,
+			Caps: &[]campaigns.Cap{}} // the shop knows what each message does to a customer, not what a missing one would have
 	}
 	days := 14
 	return []*demoCampaign{
