@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -63,4 +64,23 @@ func TestARuleIsCheckedAndCounted(t *testing.T) {
 	sv.post("/v1/rules/check", object{"rule": ``}).want(200).is(false, "valid")
 	sv.post("/v1/rules/count", object{"rule": `city == "上海"`}).want(200).is(2, "count").is(3, "total").is(1, "reachable", "sms").is(0, "reachable", "email")
 	sv.post("/v1/rules/count", object{"rule": `now < time("2020-01-01T00:00")`, "as_of": "2019-01-01T00:00:00Z", "zone": "UTC"}).want(200)
+}
+
+func TestEditsOfOneThingAtTheSameTimeAreAllMade(t *testing.T) {
+	sv := serve(t)
+	templateID, offerID := sv.shop(1, nil)
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			if a := sv.put("/v1/templates/"+templateID, object{"name": "Hi", "channel": "sms", "parts": object{"text": "Hello"}}); a.Status != 200 {
+				t.Errorf("the template: %d %s", a.Status, a.Text)
+			}
+			if a := sv.put("/v1/offers/"+offerID, object{"name": "Ten", "effect": object{"kind": "amount_off", "value": 11}}); a.Status != 200 {
+				t.Errorf("the offer: %d %s", a.Status, a.Text)
+			}
+		})
+	}
+	all.Wait()
+	sv.get("/v1/templates/"+templateID).want(200).is(5, "revision")
+	sv.get("/v1/offers/"+offerID).want(200).is(5, "revision")
 }

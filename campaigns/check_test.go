@@ -40,12 +40,14 @@ func fieldsOf(err error) map[string]string {
 	return fields
 }
 
-func TestEachBadValueOfACampaignIsNamedByItsField(t *testing.T) {
-	minute, tooLong := campaigns.Duration(time.Minute), 400*campaigns.Day
-	for _, c := range []struct {
-		what, kind, field string
-		spoil             func(d *campaigns.Definition)
-	}{
+// a spoilt campaign of a kind has one bad value, in a field.
+type spoilt struct {
+	what, kind, field string
+	spoil             func(d *campaigns.Definition)
+}
+
+func spoiltStarts() []spoilt {
+	return []spoilt{
 		{"a recurring campaign without a schedule", "recurring", "schedule", func(d *campaigns.Definition) { d.Schedule = nil }},
 		{"one of kind once with a schedule", "once", "schedule", func(d *campaigns.Definition) { d.Schedule = &campaigns.Schedule{Cron: "0 9 * * *", Zone: "UTC"} }},
 		{"one of kind once with an end", "once", "until", func(d *campaigns.Definition) { d.Until = ptr(time.Unix(1, 0)) }},
@@ -91,6 +93,12 @@ func TestEachBadValueOfACampaignIsNamedByItsField(t *testing.T) {
 		}},
 		{"ways without end", "once", "variants[0].fallback", func(d *campaigns.Definition) { d.Variants[0].Fallback = make([]campaigns.Way, 6) }},
 		{"a reach that is none", "once", "reach", func(d *campaigns.Definition) { d.Reach = "some" }},
+	}
+}
+
+func spoiltLimits() []spoilt {
+	minute, tooLong := campaigns.Duration(time.Minute), 400*campaigns.Day
+	return []spoilt{
 		{"two entry limits", "once", "entry", func(d *campaigns.Definition) { d.Entry = &campaigns.Entry{Limit: "once", OncePer: "day"} }},
 		{"an hour of entry", "once", "entry.once_per", func(d *campaigns.Definition) { d.Entry = &campaigns.Entry{OncePer: "hour"} }},
 		{"a limit and a sample", "once", "audience", func(d *campaigns.Definition) { d.Audience = &campaigns.Limited{Limit: 1, Sample: ptr(0.5)} }},
@@ -125,7 +133,11 @@ func TestEachBadValueOfACampaignIsNamedByItsField(t *testing.T) {
 		{"a useful time of nothing", "once", "valid_for", func(d *campaigns.Definition) { d.ValidFor = ptr(campaigns.Duration(0)) }},
 		{"a pace of what was sent elsewhere", "imported", "pace", func(d *campaigns.Definition) { d.Pace = &campaigns.Pace{PerHour: 1} }},
 		{"guards of what was sent elsewhere", "imported", "guards", func(d *campaigns.Definition) { d.Guards = &campaigns.Guards{} }},
-	} {
+	}
+}
+
+func TestEachBadValueOfACampaignIsNamedByItsField(t *testing.T) {
+	for _, c := range append(spoiltStarts(), spoiltLimits()...) {
 		t.Run(c.what, func(t *testing.T) {
 			d := sound(c.kind)
 			if err := d.Check(); err != nil {

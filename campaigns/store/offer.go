@@ -29,9 +29,12 @@ func (tx *Tx) Offer(ctx context.Context, id campaigns.ID) (campaigns.Offer, erro
 	return one(ctx, tx, "offer", id.String(), offerColumns+` AND r.revision = o.revision WHERE o.id = $1`, scanOffer, id)
 }
 
-// LockOffer reads the newest revision for update.
+// LockOffer reads the newest revision for update. It locks by itself first, as lockCampaign does.
 func (tx *Tx) LockOffer(ctx context.Context, id campaigns.ID) (campaigns.Offer, error) {
-	return one(ctx, tx, "offer", id.String(), offerColumns+` AND r.revision = o.revision WHERE o.id = $1 FOR UPDATE OF o`, scanOffer, id)
+	if _, err := tx.exec(ctx, "locking an offer", `SELECT 1 FROM offers WHERE id = $1 FOR UPDATE`, id); err != nil {
+		return campaigns.Offer{}, err
+	}
+	return tx.Offer(ctx, id)
 }
 
 // OfferRevision reads the terms of a revision with the offer's present status.

@@ -27,9 +27,12 @@ func (tx *Tx) Template(ctx context.Context, id campaigns.ID) (campaigns.Template
 	return one(ctx, tx, "template", id.String(), templateColumns+` AND t.id = $1`, scanTemplate, id)
 }
 
-// LockTemplate reads the newest revision for update.
+// LockTemplate reads the newest revision for update. It locks by itself first, as lockCampaign does.
 func (tx *Tx) LockTemplate(ctx context.Context, id campaigns.ID) (campaigns.Template, error) {
-	return one(ctx, tx, "template", id.String(), templateColumns+` AND t.id = $1 FOR UPDATE OF t`, scanTemplate, id)
+	if _, err := tx.exec(ctx, "locking a template", `SELECT 1 FROM templates WHERE id = $1 FOR UPDATE`, id); err != nil {
+		return campaigns.Template{}, err
+	}
+	return tx.Template(ctx, id)
 }
 
 // TemplateRevision reads what a template said in a revision, also once it is deleted: messages keep theirs.
