@@ -1,0 +1,261 @@
+package engine_test
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"text/tabwriter"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"beckon/campaigns"
+	"beckon/engine"
+)
+
+// yearCampaigns are the twelve: eleven from the shelf, and a newsletter that wants out every day and may once a week.
+func (w *yearWorld) yearCampaigns() map[string]campaigns.ID {
+	made := map[string]campaigns.ID{}
+	for name, channel := range map[string]string{"points_expiring_30": "email", "points_expiring_7": "email", "points_expiring_1": "sms", "birthday_month": "email", "birthday": "email",
+		"lapsed_90": "email", "lapsed_180": "email", "lapsed_365": "email", "next_purchase_due": "sms", "tier_about_to_be_lost": "email", "coupon_about_to_lapse": "sms"} {
+		ready, err := w.engine.MakeReady(w.ctx, "test", name, engine.ReadyChoice{Channel: channel, Language: "en"})
+		w.must(err)
+		_, err = w.engine.MoveCampaign(w.ctx, "test", ready.Campaign.ID, 0, campaigns.Launch)
+		w.must(err)
+		made[name] = ready.Campaign.ID
+	}
+	made["newsletter"] = w.campaign(func(d *campaigns.Definition) {
+		d.Name, d.Kind, d.Rule = "Newsletter", campaigns.Recurring, `"reader" in tags`
+		d.Schedule, d.Entry = &campaigns.Schedule{Cron: "0 10 * * *", Zone: "Asia/Shanghai"}, &campaigns.Entry{OncePer: "week"}
+	}).ID
+	return made
+}
+
+// settleTimed is Settle, with how long each step took.
+func (w *yearWorld) settleTimed(spent map[string]time.Duration) {
+	w.Helper()
+	steps := []struct {
+		name string
+		do   func(context.Context) (int, error)
+	}{{"tick", w.engine.Tick}, {"select", w.engine.Select}, {"queue", w.engine.Queue}, {"send", w.engine.Send}, {"finish", w.engine.Finish}, {"lose", w.engine.Lose}}
+	for total := 1; total > 0; {
+		total = 0
+		for _, s := range steps {
+			began := time.Now()
+			worked, err := s.do(w.ctx)
+			w.must(err)
+			spent[s.name] += time.Since(began)
+			total += worked
+		}
+	}
+	began := time.Now()
+	_, err := w.engine.House(w.ctx)
+	w.must(err)
+	spent["house"] += time.Since(began)
+}
+
+// pass lets the year go by, from one thing that is due to the next, for so many days.
+func (w *yearWorld) pass(days int, spent map[string]time.Duration) (moments int) {
+	w.Helper()
+	end := w.clock.Now().AddDate(0, 0, days)
+	life := lifeOf(w.clock.Now().AddDate(0, 0, 1))
+	for {
+		w.settleTimed(spent)
+		moments++
+		next, living := w.nextDue(), false
+		if !life.After(next) {
+			next, living = life, true
+		}
+		if next.After(end) {
+			return moments
+		}
+		if next.After(w.clock.Now()) {
+			w.clock.Set(next)
+		} else { // something waits for its turn, not for a time of its own
+			w.clock.Advance(time.Minute)
+		}
+		if living {
+			w.live(life.Format(time.DateOnly))
+			life = life.AddDate(0, 0, 1)
+		}
+	}
+}
+
+// nextDue is when the next campaign ticks or the next message is to go.
+func (w *yearWorld) nextDue() time.Time {
+	w.Helper()
+	var next time.Time
+	w.must(w.sql.QueryRow(w.ctx, `SELECT least((SELECT min(next_run_at) FROM campaigns), (SELECT min(due_at) FROM outbox))`).Scan(&next))
+	return next
+}
+
+// A happened is one message as it was kept, or somebody whom a cap stopped.
+type happened struct {
+	planned  time.Time
+	finished time.Time
+	status   string
+	channel  string
+	times    int
+}
+
+type moment struct {
+	no   int64
+	tick int64 // Unix seconds
+}
+
+// happenings reads all messages by campaign, and whom caps stopped.
+func (w *yearWorld) happenings(made map[string]campaigns.ID) map[string]map[moment]happened {
+	w.Helper()
+	names := map[campaigns.ID]string{}
+	all := map[string]map[moment]happened{}
+	for name, id := range made {
+		names[id], all[name] = name, map[moment]happened{}
+	}
+	keep := func(campaign campaigns.ID, no int64, tick time.Time, h happened) {
+		at := moment{no, tick.Unix()}
+		h.times = all[names[campaign]][at].times + 1
+		all[names[campaign]][at] = h
+	}
+	rows, err := w.sql.Query(w.ctx, `SELECT m.campaign_id, m.no, r.occurrence, coalesce(m.planned_at, m.queued_at), coalesce(m.finished_at, 'epoch'), m.status, m.channel
+		FROM messages m JOIN runs r ON r.id = m.run_id`)
+	w.must(err)
+	var campaign, run campaigns.ID
+	var no int64
+	var tick time.Time
+	var h happened
+	_, err = pgx.ForEachRow(rows, []any{&campaign, &no, &tick, &h.planned, &h.finished, &h.status, &h.channel}, func() error { keep(campaign, no, tick, h); return nil })
+	w.must(err)
+	type stop struct {
+		run, campaign campaigns.ID
+		gate          string
+		tick          time.Time
+	}
+	var stops []stop
+	rows, err = w.sql.Query(w.ctx, `SELECT DISTINCT a.run_id, r.campaign_id, a.gate, r.occurrence FROM audiences a JOIN runs r ON r.id = a.run_id WHERE a.gate IN ('cap', 'ghost:cap')`)
+	w.must(err)
+	var gate string
+	_, err = pgx.ForEachRow(rows, []any{&run, &campaign, &gate, &tick}, func() error { stops = append(stops, stop{run, campaign, gate, tick}); return nil })
+	w.must(err)
+	for _, s := range stops {
+		for _, no := range w.atGate(s.run, campaigns.Gate(s.gate)) {
+			keep(s.campaign, no, s.tick, happened{status: "capped"})
+		}
+	}
+	return all
+}
+
+// A verdict counts what went against the calendar, and keeps the first few.
+type verdict struct {
+	counts map[string]int
+	first  map[string][]string
+}
+
+func (v *verdict) against(what, format string, args ...any) {
+	v.counts[what]++
+	if len(v.first[what]) < 3 {
+		v.first[what] = append(v.first[what], fmt.Sprintf(format, args...))
+	}
+}
+
+func (w *yearWorld) judge(c calendar, made map[string]campaigns.ID) map[string]map[string]int {
+	w.Helper()
+	v := &verdict{map[string]int{}, map[string][]string{}}
+	got, table := w.happenings(made), map[string]map[string]int{}
+	for name := range made {
+		table[name] = map[string]int{}
+	}
+	for _, p := range w.people {
+		planned := map[string][]time.Time{}
+		for name, dues := range c.truth(p) {
+			for _, d := range dues {
+				at := moment{p.no, d.tick.Unix()}
+				h, is := got[name][at]
+				delete(got[name], at)
+				table[name]["due"]++
+				if !is {
+					v.against(name+": somebody was left out", "customer %d (%s), tick %s", p.no, p.zone, d.tick)
+					continue
+				}
+				table[name][h.status]++
+				v.message(name, p, d, h)
+				if marketing := !slices.Contains([]string{"points_expiring_30", "points_expiring_7", "points_expiring_1", "tier_about_to_be_lost", "coupon_about_to_lapse"}, name); marketing && (h.status == "sent" || h.status == "ghost") {
+					planned[h.channel] = append(planned[h.channel], h.planned)
+				}
+			}
+		}
+		for _, limit := range breaks(planned) {
+			v.against(fmt.Sprintf("the cap of %d %s in %s is broken", limit.Max, limit.Channel, limit.Window), "customer %d: %v", p.no, planned)
+		}
+	}
+	for name, left := range got {
+		for at, h := range left {
+			v.against(name+": somebody was found whom the calendar does not name", "customer %d (%s), tick %s, %s", at.no, w.people[at.no-1].zone, time.Unix(at.tick, 0).UTC(), h.status)
+		}
+	}
+	for _, what := range slices.Sorted(maps.Keys(v.counts)) {
+		w.Errorf("%s: %d times, such as %s", what, v.counts[what], strings.Join(v.first[what], "; "))
+	}
+	return table
+}
+
+// message holds one message against what was due.
+func (v *verdict) message(name string, p *dweller, d expected, h happened) {
+	if h.times > 1 {
+		v.against(name+": somebody got it twice", "customer %d, tick %s", p.no, d.tick)
+	}
+	if h.status == "capped" {
+		return
+	}
+	if !h.planned.Equal(d.planned) {
+		v.against(name+": it was planned for another time", "customer %d (%s): %s instead of %s", p.no, p.zone, h.planned.In(p.zone), d.planned.In(p.zone))
+	}
+	want := "sent"
+	if d.cancelled {
+		want = "cancelled"
+	}
+	if h.status != want && h.status != "ghost" {
+		v.against(name+": it is "+h.status+" and should be "+want, "customer %d (%s), planned %s", p.no, p.zone, d.planned)
+	}
+	if local := h.finished.In(p.zone); h.status == "sent" && (local.Hour() < 9 || local.Hour() >= 21) {
+		v.against(name+": it was sent in quiet hours", "customer %d (%s) at %s", p.no, p.zone, local)
+	}
+	if local := h.finished.In(p.zone); h.status == "sent" && name == "birthday" && local.Format("01-02") != p.birthday && p.birthday != "02-29" {
+		v.against("birthday: it came a day off", "customer %d (%s), born %s, at %s", p.no, p.zone, p.birthday, local)
+	}
+}
+
+// tabled is the year as a table, a line for each campaign.
+func (w *yearWorld) tabled(made map[string]campaigns.ID, table map[string]map[string]int) string {
+	w.Helper()
+	var out strings.Builder
+	lines := tabwriter.NewWriter(&out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(lines, "campaign\truns\tdue\tsent\tghosts\tcancelled\tcapped\tother\t")
+	for _, name := range slices.Sorted(maps.Keys(made)) {
+		var runs, unfinished int
+		w.must(w.sql.QueryRow(w.ctx, `SELECT count(*), count(*) FILTER (WHERE status <> 'done') FROM runs WHERE campaign_id = $1`, made[name]).Scan(&runs, &unfinished))
+		if unfinished > 0 {
+			w.Errorf("%s: %d of %d runs are not done", name, unfinished, runs)
+		}
+		n := table[name]
+		fmt.Fprintf(lines, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t\n", name, runs, n["due"], n["sent"], n["ghost"], n["cancelled"], n["capped"],
+			n["due"]-n["sent"]-n["ghost"]-n["cancelled"]-n["capped"])
+	}
+	w.must(lines.Flush())
+	return out.String()
+}
+
+func TestAVirtualYearOfTwelveCampaignsGoesByAsTheCalendarSays(t *testing.T) {
+	began := time.Now()
+	w := newYear(t)
+	w.noGlobalHoldout()
+	made, from := w.yearCampaigns(), w.clock.Now()
+	settled, spent := time.Now(), map[string]time.Duration{}
+	moments := w.pass(yearDays, spent)
+	passed := time.Now()
+	table := w.judge(calendar{from, from.AddDate(0, 0, yearDays), w.shanghai}, made)
+	t.Logf("%d customers, %d campaigns, %d days: made in %s, passed in %s (%d moments: %v), judged in %s\n%s", yearCustomers, len(made), yearDays, settled.Sub(began).Round(time.Millisecond),
+		passed.Sub(settled).Round(time.Millisecond), moments, spent, time.Since(passed).Round(time.Millisecond), w.tabled(made, table))
+}
