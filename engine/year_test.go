@@ -167,7 +167,9 @@ func (w *yearWorld) judge(c calendar, made map[string]campaigns.ID) map[string]m
 	for name := range made {
 		table[name] = map[string]int{}
 	}
+	zones := map[int64]*time.Location{}
 	for _, p := range w.people {
+		zones[p.no] = p.zone
 		planned := map[string][]time.Time{}
 		for name, dues := range c.truth(p) {
 			for _, d := range dues {
@@ -192,7 +194,7 @@ func (w *yearWorld) judge(c calendar, made map[string]campaigns.ID) map[string]m
 	}
 	for name, left := range got {
 		for at, h := range left {
-			v.against(name+": somebody was found whom the calendar does not name", "customer %d (%s), tick %s, %s", at.no, w.people[at.no-1].zone, time.Unix(at.tick, 0).UTC(), h.status)
+			v.against(name+": somebody was found whom the calendar does not name", "customer %d (%s), tick %s, %s", at.no, zones[at.no], time.Unix(at.tick, 0).UTC(), h.status)
 		}
 	}
 	for _, what := range slices.Sorted(maps.Keys(v.counts)) {
@@ -232,15 +234,17 @@ func (w *yearWorld) tabled(made map[string]campaigns.ID, table map[string]map[st
 	w.Helper()
 	var out strings.Builder
 	lines := tabwriter.NewWriter(&out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(lines, "campaign\truns\tdue\tsent\tghosts\tcancelled\tcapped\tother\t")
+	fmt.Fprintln(lines, "campaign\truns\tby\tdue\tsent\tghosts\tcancelled\tcapped\tother\t")
 	for _, name := range slices.Sorted(maps.Keys(made)) {
 		var runs, unfinished int
-		w.must(w.sql.QueryRow(w.ctx, `SELECT count(*), count(*) FILTER (WHERE status <> 'done') FROM runs WHERE campaign_id = $1`, made[name]).Scan(&runs, &unfinished))
+		var executors string
+		w.must(w.sql.QueryRow(w.ctx, `SELECT count(*), count(*) FILTER (WHERE status <> 'done'), coalesce(string_agg(DISTINCT executor, ' '), '')
+			FROM runs WHERE campaign_id = $1`, made[name]).Scan(&runs, &unfinished, &executors))
 		if unfinished > 0 {
 			w.Errorf("%s: %d of %d runs are not done", name, unfinished, runs)
 		}
 		n := table[name]
-		fmt.Fprintf(lines, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t\n", name, runs, n["due"], n["sent"], n["ghost"], n["cancelled"], n["capped"],
+		fmt.Fprintf(lines, "%s\t%d\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t\n", name, runs, executors, n["due"], n["sent"], n["ghost"], n["cancelled"], n["capped"],
 			n["due"]-n["sent"]-n["ghost"]-n["cancelled"]-n["capped"])
 	}
 	w.must(lines.Flush())
