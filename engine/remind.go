@@ -43,6 +43,7 @@ type ReadyCampaign struct {
 	ValidFor *campaigns.Duration `json:"valid_for,omitempty"`
 	Holdout  *float64            `json:"holdout,omitempty"`
 	Priority int                 `json:"priority,omitempty"`
+	Guards   *campaigns.Guards   `json:"guards,omitempty"`
 }
 
 // ReadyChoice is what a marketer says when a ready-made campaign is made.
@@ -247,7 +248,7 @@ func (m *making) shown() (ReadyMade, error) {
 	sms, err := m.parts(campaigns.SMS)
 	return ReadyMade{Name: m.name, Title: words.Title, Does: words.Does, Needs: words.Needs, Step: m.step, Minimum: m.minimum, Spreads: m.spreads,
 		Campaign: ReadyCampaign{Kind: d.Kind, Purpose: d.Purpose, Rule: d.Rule, Still: d.Still, Schedule: d.Schedule, Trigger: d.Trigger, Entry: d.Entry,
-			SendAt: d.SendAt, Late: d.Late, ValidFor: d.ValidFor, Holdout: d.Holdout, Priority: d.Priority},
+			SendAt: d.SendAt, Late: d.Late, ValidFor: d.ValidFor, Holdout: d.Holdout, Priority: d.Priority, Guards: d.Guards},
 		Attributes: m.attributes(), Email: email, SMS: sms}, err
 }
 
@@ -271,6 +272,8 @@ func (m *making) definition(template campaigns.ID) (campaigns.Definition, error)
 	if m.choice.Title != "" {
 		d.Name = m.choice.Title
 	}
+	none := 0.0 // many lots lapse on one day and none on the day before: an audience that grows says nothing here
+	d.Guards = &campaigns.Guards{Growth: &none}
 	if m.purpose == "marketing" && d.Holdout == nil {
 		share := readyHoldout
 		d.Holdout = &share

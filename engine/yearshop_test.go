@@ -47,6 +47,8 @@ type dwellerCoupon struct {
 // A yearWorld is a world with its dwellers, and a connection of its own for what is asked by hand.
 type yearWorld struct {
 	*world
+	nodes    []*engine.Engine
+	channels map[string]string // of the campaigns, by name
 	sql      *pgx.Conn
 	shanghai *time.Location
 	people   []*dweller
@@ -66,7 +68,10 @@ func newYear(t *testing.T) *yearWorld {
 	s, err := store.Open(w.ctx, url, clock.Now, store.Options{Connections: 12})
 	w.must(err)
 	t.Cleanup(s.Close)
-	w.store, w.engine = s, engine.New(s, engine.Options{BaseURL: "http://127.0.0.1:8080", AudienceIdle: 40 * 24 * time.Hour})
+	for range 2 {
+		w.nodes = append(w.nodes, engine.New(s, engine.Options{BaseURL: "http://127.0.0.1:8080", AudienceIdle: 40 * 24 * time.Hour}))
+	}
+	w.store, w.engine = s, w.nodes[0]
 	w.sql, err = pgx.Connect(w.ctx, url)
 	w.must(err)
 	t.Cleanup(func() { w.sql.Close(t.Context()) })

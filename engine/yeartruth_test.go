@@ -12,12 +12,13 @@ import (
 // schedules or gates.
 
 // An expected message is one message that somebody should get: of the tick that finds them, at the time of their own day, unless they did
-// something before that.
+// something before that. Later are the ticks that find them again if a cap stops this one.
 type expected struct {
 	no        int64
 	tick      time.Time
 	planned   time.Time
 	cancelled bool
+	later     []expected
 }
 
 // A calendar is when the daily campaigns tick (ten in the morning in Shanghai), between the beginning and the end.
@@ -81,7 +82,7 @@ func (c calendar) truth(p *dweller) map[string][]expected {
 		}
 		if p.tierUntil != "" {
 			if tick, is := c.tickOf(dayFrom(p.tierUntil).AddDate(0, 0, -30)); is {
-				all["tier_about_to_be_lost"] = []expected{{p.no, tick, p.awake(tick), false}}
+				all["tier_about_to_be_lost"] = []expected{{p.no, tick, p.awake(tick), false, nil}}
 			}
 		}
 		if p.reader {
@@ -108,7 +109,7 @@ func (c calendar) points(p *dweller, step int) (dues []expected) {
 				left += other.points
 			}
 		}
-		dues = append(dues, expected{p.no, tick, planned, left < 100})
+		dues = append(dues, expected{p.no, tick, planned, left < 100, nil})
 	}
 	return dues
 }
@@ -122,7 +123,7 @@ func (c calendar) birthdays(p *dweller) (dues []expected) {
 		}
 		tick := time.Date(day.Year(), day.Month(), day.Day()-1, 20, 10, 0, 0, time.UTC)
 		if tick.After(c.from) && !tick.After(c.to) {
-			dues = append(dues, expected{p.no, tick, time.Date(day.Year(), day.Month(), day.Day(), 10, 0, 0, 0, p.zone), false})
+			dues = append(dues, expected{p.no, tick, time.Date(day.Year(), day.Month(), day.Day(), 10, 0, 0, 0, p.zone), false, nil})
 		}
 	}
 	return dues
@@ -132,7 +133,7 @@ func (c calendar) birthdayMonths(p *dweller) (dues []expected) {
 	for month := c.dayOf(c.from); p.birthday != "" && month.Before(c.to.AddDate(0, 1, 0)); month = month.AddDate(0, 0, 1) {
 		tick := time.Date(month.Year(), month.Month(), 1, 1, 0, 0, 0, time.UTC)
 		if month.Day() == 1 && month.Format("01") == p.birthday[:2] && tick.After(c.from) && !tick.After(c.to) {
-			dues = append(dues, expected{p.no, tick, p.atTen(tick), false})
+			dues = append(dues, expected{p.no, tick, p.atTen(tick), false, nil})
 		}
 	}
 	return dues
@@ -146,16 +147,27 @@ func (p *dweller) next(i int) time.Time {
 	return p.bought[i].AddDate(10, 0, 0)
 }
 
-// firstIn is the first daily tick on a day from early to late (counted from a purchase) before the next purchase.
+// firstIn is the first daily tick on a day from early to late (counted from a purchase) before the next purchase, and those
+// after it.
 func (c calendar) firstIn(p *dweller, i int, early, late int) []expected {
+	var all []expected
 	for n := early; n <= late; n++ {
 		tick, is := c.tickOf(c.dayOf(p.bought[i]).AddDate(0, 0, n))
 		if is && tick.Before(p.next(i)) {
 			planned := p.awake(tick)
-			return []expected{{p.no, tick, planned, !p.next(i).After(planned)}}
+			all = append(all, expected{p.no, tick, planned, !p.next(i).After(planned), nil})
 		}
 	}
-	return nil
+	return chained(all)
+}
+
+// chained makes one of ticks of which the first that no cap stops is the only one.
+func chained(all []expected) []expected {
+	if len(all) == 0 {
+		return nil
+	}
+	all[0].later = all[1:]
+	return all[:1]
 }
 
 func (c calendar) lapses(p *dweller, days int) (dues []expected) {
@@ -179,23 +191,24 @@ func (c calendar) lapsing(p *dweller) (dues []expected) {
 	for _, k := range p.coupons {
 		if tick, is := c.tickOf(c.dayOf(k.expires).AddDate(0, 0, -3)); is && (k.used.IsZero() || k.used.After(tick)) {
 			planned := p.awake(tick)
-			dues = append(dues, expected{p.no, tick, planned, !k.used.IsZero() && !k.used.After(planned)})
+			dues = append(dues, expected{p.no, tick, planned, !k.used.IsZero() && !k.used.After(planned), nil})
 		}
 	}
 	return dues
 }
 
-// newsletters come on the first day of each week that the year holds.
+// newsletters come on the first day of each week that the year holds, or on the next that no cap closes.
 func (c calendar) newsletters(p *dweller) (dues []expected) {
-	weeks := map[int]bool{}
+	var week []expected
 	for day := c.dayOf(c.from); day.Before(c.to.AddDate(0, 0, 2)); day = day.AddDate(0, 0, 1) {
-		year, week := day.ISOWeek()
-		if tick, is := c.tickOf(day); is && !weeks[year*100+week] {
-			weeks[year*100+week] = true
-			dues = append(dues, expected{p.no, tick, p.awake(tick), false})
+		if day.Weekday() == time.Monday {
+			dues, week = append(dues, chained(week)...), nil
+		}
+		if tick, is := c.tickOf(day); is {
+			week = append(week, expected{p.no, tick, p.awake(tick), false, nil})
 		}
 	}
-	return dues
+	return append(dues, chained(week)...)
 }
 
 // breaks says which of the caps of a fresh workspace a dweller's marketing messages break, given when each was planned.
@@ -216,4 +229,26 @@ func breaks(planned map[string][]time.Time) (broken []campaigns.Cap) {
 		}
 	}
 	return broken
+}
+
+// filled says whether some cap of a fresh workspace may stop a message at a time: as many others as it allows lie within
+// its window before or after.
+func filled(counted map[string][]time.Time, channel string, at time.Time) bool {
+	for _, limit := range campaigns.FreshWorkspace().Caps {
+		near := 0
+		for of, times := range counted {
+			if limit.Channel != channel && limit.Channel != campaigns.AnyChannel || limit.Channel == channel && of != channel {
+				continue
+			}
+			for _, other := range times {
+				if apart := other.Sub(at).Abs(); apart < time.Duration(limit.Window) {
+					near++
+				}
+			}
+		}
+		if near >= limit.Max {
+			return true
+		}
+	}
+	return false
 }
