@@ -155,7 +155,7 @@ func (p *dweller) drawLots(random *rand.Rand, start time.Time) {
 
 func (p *dweller) drawPurchases(random *rand.Rand, start time.Time) {
 	at, usual := lifeOf(start.AddDate(0, 0, -100-random.IntN(300))), 8+random.IntN(120)
-	for at.Before(start.AddDate(0, 0, yearDays+1)) {
+	for at.Before(start.AddDate(0, 0, yearDays+3)) {
 		p.bought = append(p.bought, at)
 		gap := usual
 		if random.IntN(4) == 0 {

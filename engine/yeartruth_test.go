@@ -167,7 +167,7 @@ func chained(all []expected) []expected {
 		return nil
 	}
 	all[0].later = all[1:]
-	return all[:1]
+	return all[:1:1]
 }
 
 func (c calendar) lapses(p *dweller, days int) (dues []expected) {
