@@ -5,5 +5,5 @@ package engine_test
 // yearCustomers is how many customers live through the virtual year, and yearDays how long it is.
 const (
 	yearCustomers = 20_000
-	yearDays      = 40
+	yearDays      = 366
 )
