@@ -38,60 +38,64 @@ func (w *yearWorld) yearCampaigns() map[string]campaigns.ID {
 	return made
 }
 
-// settleTimed is Settle on both nodes at once, with how long each step took on either. One may find nothing to do while the
-// other is at work: it ends when neither found anything.
-func (w *yearWorld) settleTimed(spent *sync.Map) {
-	w.Helper()
-	for worked := int64(1); worked > 0; {
-		worked = 0
-		counts, errs := make([]int64, len(w.nodes)), make(chan error, len(w.nodes))
-		for i, node := range w.nodes {
-			go func() { errs <- w.settleNode(node, spent, &counts[i]) }()
-		}
-		for range w.nodes {
-			w.must(<-errs)
-		}
-		for _, n := range counts {
-			worked += n
-		}
-	}
-	_, err := w.engine.House(w.ctx)
-	w.must(err)
+// A step is one of the engine's, by name.
+type step struct {
+	name string
+	do   func(context.Context) (int, error)
 }
 
-func (w *yearWorld) settleNode(node *engine.Engine, spent *sync.Map, worked *int64) error {
-	steps := []struct {
-		name string
-		do   func(context.Context) (int, error)
-	}{{"tick", node.Tick}, {"select", node.Select}, {"queue", node.Queue}, {"send", node.Send}, {"finish", node.Finish}, {"lose", node.Lose}}
-	for total := 1; total > 0; *worked += int64(total) {
+// until calls steps in turn until none finds anything, and says how much they did.
+func (w *yearWorld) until(spent *sync.Map, steps ...step) (worked int, err error) {
+	for total := 1; total > 0; worked += total {
 		total = 0
 		for _, s := range steps {
 			began := time.Now()
 			did, err := s.do(w.ctx)
 			if err != nil {
-				return err
+				return worked, fmt.Errorf("%s: %w", s.name, err)
 			}
 			took, _ := spent.LoadOrStore(s.name, new(atomic.Int64))
 			took.(*atomic.Int64).Add(time.Since(began).Microseconds())
 			total += did
 		}
 	}
-	return nil
+	return worked, nil
 }
 
-// pass lets the year go by, from one thing that is due to the next, for so many days.
+// run makes, selects and queues what has come due, on both nodes at once. One may find nothing while the other is at work:
+// it ends when neither found anything.
+func (w *yearWorld) run(spent *sync.Map) {
+	w.Helper()
+	type outcome struct {
+		worked int
+		err    error
+	}
+	for worked := 1; worked > 0; {
+		worked = 0
+		outcomes := make(chan outcome, len(w.nodes))
+		for _, node := range w.nodes {
+			go func() {
+				did, err := w.until(spent, step{"tick", node.Tick}, step{"select", node.Select}, step{"queue", node.Queue})
+				outcomes <- outcome{did, err}
+			}()
+		}
+		for range w.nodes {
+			o := <-outcomes
+			w.must(o.err)
+			worked += o.worked
+		}
+	}
+}
+
+// pass lets the year go by, from one thing that is due to the next, for so many days: runs, messages, and what the
+// dwellers do, after which the house is kept.
 func (w *yearWorld) pass(days int, spent *sync.Map) (moments int) {
 	w.Helper()
 	end := w.clock.Now().AddDate(0, 0, days)
 	life := lifeOf(w.clock.Now().AddDate(0, 0, 1))
-	for {
-		w.settleTimed(spent)
-		moments++
-		next, living := w.nextDue(), false
-		if !life.After(next) {
-			next, living = life, true
-		}
+	for ; ; moments++ {
+		tick, message := w.nextDue()
+		next := slices.MinFunc([]time.Time{tick, message, life}, time.Time.Compare)
 		if next.After(end) {
 			return moments
 		}
@@ -100,19 +104,31 @@ func (w *yearWorld) pass(days int, spent *sync.Map) (moments int) {
 		} else { // something waits for its turn, not for a time of its own
 			w.clock.Advance(time.Minute)
 		}
-		if living {
+		now := w.clock.Now()
+		if !life.After(now) {
 			w.live(life.Format(time.DateOnly))
 			life = life.AddDate(0, 0, 1)
+			for _, node := range w.nodes {
+				_, err := w.until(spent, step{"house", node.House}, step{"lose", node.Lose})
+				w.must(err)
+			}
 		}
+		if !tick.After(now) {
+			w.run(spent)
+		}
+		_, err := w.until(spent, step{"send", w.nodes[moments%2].Send}, step{"finish", w.nodes[moments%2].Finish})
+		w.must(err)
 	}
 }
 
-// nextDue is when the next campaign ticks or the next message is to go.
-func (w *yearWorld) nextDue() time.Time {
+// nextDue is when the next campaign ticks (or now, when a run is not queued yet) and when the next message is to go; a
+// hundred years from now for none.
+func (w *yearWorld) nextDue() (tick, message time.Time) {
 	w.Helper()
-	var next time.Time
-	w.must(w.sql.QueryRow(w.ctx, `SELECT least((SELECT min(next_run_at) FROM campaigns), (SELECT min(due_at) FROM outbox))`).Scan(&next))
-	return next
+	never := w.clock.Now().AddDate(100, 0, 0)
+	w.must(w.sql.QueryRow(w.ctx, `SELECT coalesce((SELECT CASE WHEN EXISTS (SELECT FROM runs WHERE status IN ('planned', 'selecting', 'queueing')) THEN $1 ELSE min(next_run_at) END FROM campaigns), $2),
+		coalesce((SELECT min(due_at) FROM outbox), $2)`, w.clock.Now(), never).Scan(&tick, &message))
+	return tick, message
 }
 
 // A happened is one message as it was kept, or somebody whom a cap stopped.
