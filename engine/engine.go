@@ -47,11 +47,13 @@ type Engine struct {
 }
 
 // Options of New. BaseURL begins links in messages where the workspace names no public address. AudienceBytes is how much
-// memory customers and their histories may take as columns, 0 for 1 GiB, less than 0 for none.
+// memory customers and their histories may take as columns, 0 for 1 GiB, less than 0 for none. AudienceIdle is how long a
+// column stays there that no rule uses, 0 for half an hour: who moves the clock by hours at a time wants days.
 type Options struct {
 	BaseURL       string
 	Log           *slog.Logger
 	AudienceBytes int64
+	AudienceIdle  time.Duration
 }
 
 // New makes an engine that does nothing until Run or a step is called.
@@ -66,7 +68,7 @@ func New(s *store.Store, options Options) *Engine {
 	var image *audience.Image
 	if options.AudienceBytes > 0 {
 		name, _ := os.Hostname() // only people read it
-		image = audience.NewImage(audience.ImageOptions{Node: e.node, Name: name, BytesMax: options.AudienceBytes, Clock: s.Now, Log: options.Log})
+		image = audience.NewImage(audience.ImageOptions{Node: e.node, Name: name, BytesMax: options.AudienceBytes, IdleFor: options.AudienceIdle, Clock: s.Now, Log: options.Log})
 	}
 	e.finder = audience.NewChooser(image, runtime.GOMAXPROCS(0))
 	return e

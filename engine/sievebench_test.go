@@ -121,7 +121,7 @@ func (m *benchShop) measure(c campaigns.Campaign) {
 		return m.store.View(ctx, func(tx *store.Tx) error { return s.readAddresses(ctx, tx) })
 	})
 	var found *sieve
-	m.timed("all gates before the arms", func() (err error) { found, err = m.engine.sift(ctx, p, ask); return err })
+	m.timed("all gates before the arms", func() (err error) { found, err = m.engine.sift(ctx, p, nil, ask); return err })
 	run := campaigns.Run{ID: campaigns.NewID(m.store.Now()), CampaignID: c.ID}
 	for _, how := range []string{"ascending", "by turn"} {
 		m.timed("saving, "+how, func() error {
@@ -141,9 +141,9 @@ func (m *benchShop) measure(c campaigns.Campaign) {
 		p.campaign.Pace = &campaigns.Pace{PerHour: 1}
 	}
 	p.campaign.Audience = &campaigns.Limited{Limit: int64(found.rest.GetCardinality() / 10), OrderBy: "total_spend desc"}
-	m.timed("all gates, with a limit by an order", func() error { _, err := m.engine.sift(ctx, p, ask); return err })
+	m.timed("all gates, with a limit by an order", func() error { _, err := m.engine.sift(ctx, p, nil, ask); return err })
 	nos := numbersOf(found.rest)[:100]
 	m.timed("early, 100 customers", func() error {
-		return m.store.View(ctx, func(tx *store.Tx) error { _, err := p.early(ctx, tx, nos); return err })
+		return m.store.View(ctx, func(tx *store.Tx) error { _, err := p.early(ctx, tx, nos, true); return err })
 	})
 }

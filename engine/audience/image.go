@@ -1,6 +1,7 @@
 package audience
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -21,7 +22,7 @@ var errAbsent = errors.New("not held in memory yet")
 
 const (
 	changesMax   = 2_000_000        // a node that is further behind loads anew
-	idleFor      = 30 * time.Minute // what no rule used for so long is dropped
+	idleFor      = 30 * time.Minute // what no rule used for so long is dropped, unless ImageOptions says another time
 	moveEvery    = 5 * time.Second  // how often the store is told how far the image has read
 	horizonFor   = time.Minute      // an open transaction that is older is reported
 	attemptsMax  = 6                // how often one reader loads before it gives up
@@ -66,6 +67,7 @@ type ImageOptions struct {
 	BytesMax int64
 	Clock    func() time.Time
 	Log      *slog.Logger
+	IdleFor  time.Duration // what no rule has used for so long is dropped; half an hour if 0
 }
 
 type heldColumn struct {
@@ -102,6 +104,7 @@ func NewImage(options ImageOptions) *Image {
 	if options.Log == nil {
 		options.Log = slog.New(slog.DiscardHandler)
 	}
+	options.IdleFor = cmp.Or(options.IdleFor, idleFor)
 	im := &Image{options: options, gate: newGate(), loading: make(chan struct{}, 1), closed: make(chan struct{})}
 	im.loading <- struct{}{}
 	im.reset()

@@ -132,12 +132,12 @@ func (im *Image) stale(c *catalog) []string {
 func (im *Image) idle(now time.Time, w wanted) []string {
 	var names []string
 	for name, held := range im.columns {
-		if _, is := w.columns[name]; !is && now.Sub(held.usedAt) > idleFor {
+		if _, is := w.columns[name]; !is && now.Sub(held.usedAt) > im.options.IdleFor {
 			names = append(names, name)
 		}
 	}
 	for name, held := range im.tables {
-		if _, is := w.tables[name]; !is && now.Sub(held.usedAt) > idleFor {
+		if _, is := w.tables[name]; !is && now.Sub(held.usedAt) > im.options.IdleFor {
 			names = append(names, name)
 		}
 	}
