@@ -20,8 +20,9 @@ type sendingState struct {
 	Stopped *campaigns.Stop `json:"stopped" doc:"null while sending goes on"`
 }
 
-// TransformSchema lets the switch be null.
+// TransformSchema lets the switch and the quiet hours be null.
 func (workspaceState) TransformSchema(r huma.Registry, s *huma.Schema) *huma.Schema {
+	workspaceBody{}.TransformSchema(r, s)
 	s.Properties["stopped"] = nullable[campaigns.Stop](r)
 	return s
 }

@@ -117,6 +117,7 @@ func TestWhomOnlySomeVariantsReachIsSentToOutsideTheComparison(t *testing.T) {
 // without writing against the run.
 func TestADryRunDecidesWhatARunThenDoes(t *testing.T) {
 	w := newWorld(t, "2026-11-21T10:00:00+08:00")
+	w.welcoming()
 	random := rand.New(rand.NewPCG(3, 9))
 	w.customers(200, func(i int, c *campaigns.Customer) {
 		if city := "Shanghai"; i%7 > 0 {
@@ -148,7 +149,7 @@ func TestADryRunDecidesWhatARunThenDoes(t *testing.T) {
 		w.view(func(tx *store.Tx) (err error) {
 			version, err := tx.CampaignVersion(w.ctx, c.ID, c.Version)
 			if err == nil {
-				want, err = w.engine.Decide(w.ctx, tx, version, nos, 64)
+				want, err = w.engine.Decide(w.ctx, tx, version, nos, 32)
 			}
 			return err
 		})

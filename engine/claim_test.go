@@ -88,6 +88,7 @@ func (w *world) closeAt(at time.Time) {
 // closing is a campaign queued at 20:59 whose messages should be gone when the quiet hours begin, but whose turn comes late.
 func closing(t *testing.T, change func(*campaigns.Definition)) (*world, campaigns.Campaign) {
 	w := newWorld(t, "2026-11-21T20:59:00+08:00")
+	w.welcoming()
 	zones := []string{"Asia/Shanghai", "America/New_York", "Not/AZone"}
 	w.customers(3, func(i int, c *campaigns.Customer) { c.Timezone = &zones[i] })
 	c := w.campaign(change)
@@ -130,6 +131,7 @@ func TestAMessageThatWouldBeOfNoUseInTheMorningExpires(t *testing.T) {
 
 func TestABlackoutDeclaredAfterQueueingHoldsWhatIsNotTransactional(t *testing.T) {
 	w := newWorld(t, "2026-11-21T10:00:00+08:00")
+	w.welcoming()
 	w.customers(2, nil)
 	marketing := w.campaign(func(*campaigns.Definition) {})
 	receipt := w.campaign(func(d *campaigns.Definition) { d.Purpose, d.Holdout = "transactional", nil })

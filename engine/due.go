@@ -42,7 +42,8 @@ func (b *batch) newWalk() *walk {
 
 // startAt is the earliest time that a run's messages are planned for now: its tick, or now when that is over.
 func (p *plan) startAt(run *campaigns.Run, now time.Time) time.Time {
-	if run.Kind != campaigns.RunTrigger && now.Sub(run.Occurrence) < onTime {
+	isTick := run.Kind == campaigns.RunTick || run.Kind == "" // other runs have a time that is only their own
+	if isTick && now.Sub(run.Occurrence) < onTime {
 		return run.Occurrence
 	}
 	return now

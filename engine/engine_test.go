@@ -28,12 +28,21 @@ func newWorld(t *testing.T, now string) *world {
 	clock := storetest.NewClock(t, now)
 	s := storetest.Open(t, clock.Now)
 	w := &world{t, context.Background(), clock, s, engine.New(s, engine.Options{BaseURL: "http://127.0.0.1:8080"})}
-	w.settings(func(s *campaigns.Workspace) { s.GlobalHoldout = 0 })
+	w.settings(func(s *campaigns.Workspace) { s.GlobalHoldout, s.Caps, s.QuietHours = 0, nil, nil })
 	return w
 }
 
-// settings changes the workspace. A world begins without a global holdout, which would keep some customer or other from
-// the messages that a test counts.
+// welcoming has the limits of a fresh workspace. Other worlds begin without its global holdout, caps and quiet hours, which
+// would keep some customer or other from the messages that a test counts.
+func (w *world) welcoming() {
+	w.Helper()
+	w.settings(func(s *campaigns.Workspace) {
+		fresh := campaigns.FreshWorkspace()
+		s.Caps, s.QuietHours = fresh.Caps, fresh.QuietHours
+	})
+}
+
+// settings changes the workspace.
 func (w *world) settings(change func(s *campaigns.Workspace)) {
 	w.Helper()
 	w.update(func(tx *store.Tx) error {

@@ -84,7 +84,7 @@ func TestAnAudienceThatGrewTooMuchIsHeldAndTheFirstRunIsNot(t *testing.T) {
 
 func TestARunWaitsWhenItsOfferWouldNotLast(t *testing.T) {
 	w := newWorld(t, "2026-11-21T10:00:00+08:00")
-	w.customers(40, nil)
+	w.customers(20, nil) // for whom it lasts, when the campaigns are launched
 	total := int64(30)
 	o := campaigns.Offer{Status: campaigns.OfferLive, OfferDefinition: campaigns.OfferDefinition{Name: "Ten", Effect: campaigns.Effect{Kind: "percent_off", Value: "10"}, Limits: campaigns.OfferLimits{Total: &total}}}
 	w.update(func(tx *store.Tx) error { return tx.CreateOffer(w.ctx, &o) })
@@ -96,6 +96,10 @@ func TestARunWaitsWhenItsOfferWouldNotLast(t *testing.T) {
 	short := w.campaign(func(d *campaigns.Definition) {
 		d.OfferID = &o.ID
 		d.Variants[0].TemplateID = w.template("Hi", "{{ code }}")
+	})
+	w.customers(20, func(i int, c *campaigns.Customer) {
+		email := fmt.Sprintf("later%d@example.com", i)
+		c.ID, c.Email = fmt.Sprint("later", i), &email
 	})
 	w.settle()
 	if run := w.runs(enough.ID)[0]; run.Held != "" || run.Status != campaigns.Done {

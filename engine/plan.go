@@ -265,7 +265,7 @@ func (p *plan) mayEnter(no int64, record rules.Record, earlier store.EntryHistor
 	if e := p.campaign.Entry; e != nil && e.Every != nil {
 		return earlier.N == 0 || !earlier.Last.After(p.at.Now.Add(-time.Duration(*e.Every)))
 	}
-	if p.oneKey {
+	if _, perEvent := p.events[no]; p.oneKey && !perEvent {
 		// Who entered under another limit that an earlier version had, in what is one stretch of this one, has entered.
 		from, to := p.campaign.Stretch(p.at.Now)
 		if slices.ContainsFunc(earlier.At, func(at time.Time) bool { return from.IsZero() || !at.Before(from) && at.Before(to) }) {

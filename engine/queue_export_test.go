@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"slices"
 
 	"beckon/campaigns"
 	"beckon/campaigns/store"
@@ -19,7 +20,8 @@ func (e *Engine) Decide(ctx context.Context, tx *store.Tx, c campaigns.Campaign,
 	}
 	counts := map[campaigns.Gate]int64{}
 	for len(nos) > 0 {
-		span := nos[:min(size, len(nos))]
+		span := slices.Clone(nos[:min(size, len(nos))])
+		p.inTurn(span)
 		if err := b.decide(ctx, span); err != nil {
 			return nil, err
 		}

@@ -56,6 +56,7 @@ func (w *world) due(c campaigns.ID) map[string]time.Time {
 
 func TestElevenAtNightAndHalfPastMidnightDoNotBothPassOneADay(t *testing.T) {
 	w := newWorld(t, "2026-11-21T23:00:00+08:00")
+	w.welcoming()
 	w.workspace(func(s *campaigns.Workspace) { s.QuietHours = nil })
 	w.customers(4, nil)
 	always := func(d *campaigns.Definition) {}
@@ -77,6 +78,7 @@ func TestElevenAtNightAndHalfPastMidnightDoNotBothPassOneADay(t *testing.T) {
 
 func TestACapLooksAheadAndCountsGhostsAndServiceAndNothingExempt(t *testing.T) {
 	w := newWorld(t, "2026-11-21T20:00:00+08:00")
+	w.welcoming()
 	w.customers(40, nil)
 	half := 0.5
 	ahead := w.campaign(func(d *campaigns.Definition) { // tomorrow at ten
@@ -117,6 +119,7 @@ func TestACapLooksAheadAndCountsGhostsAndServiceAndNothingExempt(t *testing.T) {
 
 func TestWhoIsStoppedAtACapMayEnterAnotherTime(t *testing.T) {
 	w := newWorld(t, "2026-11-21T08:00:00+08:00")
+	w.welcoming()
 	w.customers(3, nil)
 	c := w.campaign(func(d *campaigns.Definition) {
 		d.Kind, d.Schedule = campaigns.Recurring, &campaigns.Schedule{Cron: "0 9 * * *", Zone: "Asia/Shanghai"}
@@ -278,6 +281,7 @@ func TestWhoIsNeverHeldOutIsSentToAndInNoArm(t *testing.T) {
 
 func TestOfRunsInOneMinuteTheHigherPriorityGoesFirstAndOthersTakeTurns(t *testing.T) {
 	w := newWorld(t, "2026-11-21T10:00:00+08:00")
+	w.welcoming()
 	w.customers(30, nil)
 	low := w.campaign(func(d *campaigns.Definition) { d.Name = "low" })
 	high := w.campaign(func(d *campaigns.Definition) { d.Name, d.Priority = "high", 5 })
@@ -380,6 +384,7 @@ func TestTwoRunsAtOnceNeverBreakACap(t *testing.T) {
 
 func TestAPacedRunIsPlannedToTheHourOverQuietNights(t *testing.T) {
 	w := newWorld(t, "2026-11-21T20:00:00+08:00")
+	w.welcoming()
 	w.customers(30, nil)
 	c := w.campaign(func(d *campaigns.Definition) { d.Pace = &campaigns.Pace{PerHour: 10} })
 	w.steps(w.engine.Tick, w.engine.Select, w.engine.Queue)
@@ -394,6 +399,7 @@ func TestAPacedRunIsPlannedToTheHourOverQuietNights(t *testing.T) {
 
 func TestQuietHoursAreReadFromTheCustomersOwnClock(t *testing.T) {
 	w := newWorld(t, "2026-11-21T22:00:00+08:00")
+	w.welcoming()
 	zones := []string{"Asia/Shanghai", "Europe/Berlin", "nowhere", "America/New_York"}
 	w.customers(4, func(i int, c *campaigns.Customer) { c.Timezone = &zones[i] })
 	w.workspace(func(s *campaigns.Workspace) {

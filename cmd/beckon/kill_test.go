@@ -87,7 +87,7 @@ func TestAKilledServiceSendsEveryMessageOnceAfterItsRestart(t *testing.T) {
 	p.bringIn("customers", file.String())
 	channel := p.post("/v1/channels", fmt.Sprintf(`{"name":"main","kind":"smtp","settings":{"host":"127.0.0.1","port":%d,"tls":"none","from":"shop@example.com","connections":3}}`, s.port), 201)
 	template := p.post("/v1/templates", `{"name":"Hello","channel":"email","parts":{"subject":"Hello {{ customer.name }}","text":"Hi {{ customer.name }}\n{{ links.unsubscribe }}"}}`, 201)
-	campaign := p.post("/v1/campaigns", fmt.Sprintf(`{"name":"Kill","kind":"once","rule":"true","holdout":0,"quiet_hours":{"from":"00:00","to":"00:00"},"goal":{"metric":"purchase","window":"14d"},
+	campaign := p.post("/v1/campaigns", fmt.Sprintf(`{"name":"Kill","kind":"once","rule":"true","holdout":0,"purpose":"transactional","goal":{"metric":"purchase","window":"14d"},
 		"variants":[{"name":"A","weight":1,"channel_id":%q,"template_id":%q}]}`, channel["id"], template["id"]), 201)
 	id := campaign["id"].(string)
 	p.post("/v1/campaigns/"+id+"/launch", "", 200)
