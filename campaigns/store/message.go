@@ -163,9 +163,3 @@ func steps(at time.Time, status campaigns.MessageStatus) []byte {
 	return []byte(*jsonText([]campaigns.Change{{At: at, Status: status}}))
 }
 
-func nullText(text string) *string {
-	if text == "" {
-		return nil
-	}
-	return &text
-}
