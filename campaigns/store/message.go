@@ -162,4 +162,3 @@ func (tx *Tx) fillOutbox(ctx context.Context, messages []campaigns.Message) erro
 func steps(at time.Time, status campaigns.MessageStatus) []byte {
 	return []byte(*jsonText([]campaigns.Change{{At: at, Status: status}}))
 }
-
