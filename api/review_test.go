@@ -120,6 +120,10 @@ func TestTheWordAutoIsAnsweredInWords(t *testing.T) {
 	sv := serve(t)
 	templateID, offerID := sv.shop(1, nil)
 	body := draft(templateID, offerID)
+	body["holdout"] = "some"
+	if a := sv.post("/v1/campaigns", body).want(422).names("holdout"); !strings.Contains(a.Text, "name a share such as 0.1") {
+		t.Errorf("a holdout in words: %s", a.Text)
+	}
 	body["holdout"] = "auto"
 	if a := sv.post("/v1/campaigns", body).want(422).names("holdout"); !strings.Contains(a.Text, "name a share such as 0.1; “auto” is not available yet") {
 		t.Error(a.Text)
