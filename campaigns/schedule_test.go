@@ -141,6 +141,9 @@ func TestACampaignMovesOnlyAsItsLifeAllows(t *testing.T) {
 			if err != nil && campaigns.CodeOf(err) != campaigns.CodeConflict {
 				t.Errorf("%s from %s: %v is no conflict", move, status, err)
 			}
+			if err != nil && (!strings.Contains(err.Error(), "cannot be ") || strings.Contains(err.Error(), "cannot be :")) {
+				t.Errorf("%s from %s does not read well: %v", move, status, err)
+			}
 		}
 	}
 }
