@@ -180,7 +180,11 @@ func (m *making) filled(text string) string {
 	}
 	ahead := m.step + m.choice.SpreadDays
 	braces := strings.NewReplacer("{{", "", "{%", "", "\n", " ")
-	return strings.NewReplacer("[days]", strconv.Itoa(ahead), "[late]", strconv.Itoa(ahead+6), "[early]", strconv.Itoa(max(0, m.step-1)), "[step]", strconv.Itoa(m.step),
+	inDays := strconv.Itoa(m.step) + " days"
+	if m.step == 1 {
+		inDays = "1 day"
+	}
+	return strings.NewReplacer("[step] days", inDays, "[days]", strconv.Itoa(ahead), "[late]", strconv.Itoa(ahead+6), "[early]", strconv.Itoa(max(0, m.step-1)), "[step]", strconv.Itoa(m.step),
 		"[minimum]", strconv.FormatInt(least, 10), "[zone]", m.workspace.Zone, "[shop]", braces.Replace(m.workspace.Name)).Replace(text)
 }
 
