@@ -15,6 +15,13 @@ func TestTheWorkspaceIsReadAndChanged(t *testing.T) {
 	sv.get("/v1/audit").want(200).is("workspace", "items", 0, "subject").is("admin", "items", 0, "actor")
 }
 
+func TestQuietHoursInWordsAreRefusedLegibly(t *testing.T) {
+	sv := serve(t)
+	if a := sv.do("PATCH", "/v1/workspace", object{"quiet_hours": "none"}).want(422).names("quiet_hours"); strings.Contains(a.Text, `\u0000`) {
+		t.Error(a.Text)
+	}
+}
+
 func TestALatePolicyOfSkipNeedsNoGrace(t *testing.T) {
 	sv := serve(t)
 	sv.do("PATCH", "/v1/workspace", object{"late": object{"policy": "skip"}}).want(200).is("skip", "late", "policy").is("0s", "late", "grace")
