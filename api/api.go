@@ -144,7 +144,7 @@ func (s *Server) campaignRoutes() {
 	route(s, "GET /v1/offers/{id}", "Read an offer", look, s.offer)
 	route(s, "PUT /v1/offers/{id}", "Write a new revision of an offer", launch, s.putOffer)
 
-	route(s, "GET /v1/ready-made", "List the campaigns that are ready to be made, with their words", look, s.listReadyMade)
+	route(s, "GET /v1/ready-made", "List the campaigns that are ready to be made, with their words", look, s.listReadyMade, table)
 	route(s, "POST /v1/ready-made/{name}", "Make the draft of a ready-made campaign, with its words", write, s.makeReadyMade, created)
 	route(s, "GET /v1/campaigns", "List campaigns, the newest first", look, s.listCampaigns, table)
 	route(s, "POST /v1/campaigns", "Create a draft", write, s.createCampaign, created)

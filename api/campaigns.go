@@ -46,7 +46,7 @@ func (h *holdoutShare) UnmarshalJSON(data []byte) error {
 
 // Schema is a number. A text is let through to be refused in words of its own.
 func (holdoutShare) Schema(huma.Registry) *huma.Schema {
-	return &huma.Schema{AnyOf: []*huma.Schema{{Type: huma.TypeNumber}, {Type: huma.TypeString, Enum: []any{"auto"}, Description: "not available yet"}}}
+	return &huma.Schema{AnyOf: []*huma.Schema{{Type: huma.TypeNumber}, {Type: huma.TypeString, Description: "the word auto is not available yet"}}}
 }
 
 func (s *Server) listCampaigns(ctx context.Context, in *struct{ Listing }) (*listOf[campaigns.Campaign], error) {

@@ -151,9 +151,12 @@ func sortedKeys[V any](m map[string]V) []string {
 func wordsOf(err error) string {
 	var ours *campaigns.Error
 	var wrong *json.UnmarshalTypeError
+	_, inner, isMarked := readMark(err.Error())
 	switch {
 	case errors.As(err, &ours) && len(ours.Problems) > 0:
 		return ours.Problems[0].Message
+	case isMarked: // a value that reads itself with decode
+		return inner
 	case errors.As(err, &wrong) && strings.HasPrefix(wrong.Value, "number "):
 		return strings.TrimPrefix(wrong.Value, "number ") + " is too large here, or should be a whole number"
 	case errors.As(err, &wrong):

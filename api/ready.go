@@ -9,6 +9,7 @@ import (
 // readyListing asks for ready-made campaigns in a language.
 type readyListing struct {
 	Language string `query:"language" enum:"zh,en" default:"zh"`
+	Format   string `query:"format" enum:"json,csv" doc:"csv is a table, as with Accept: text/csv"`
 }
 
 func (s *Server) listReadyMade(ctx context.Context, in *readyListing) (*listOf[engine.ReadyMade], error) {

@@ -23,6 +23,9 @@ func TestEveryReadyMadeCampaignIsListedAndMadeInEachLanguageAndChannel(t *testin
 		}
 	}
 	sv.get("/v1/ready-made?language=fr").want(422)
+	if title := titled(items, "points_expiring_1"); title != "Points about to expire in 1 day" {
+		t.Errorf("one day is %q", title)
+	}
 	if text := sv.get("/v1/ready-made").want(200).Text; !strings.Contains(text, "生日快乐") {
 		t.Error("the list is not Chinese unless it is asked for in English")
 	}
@@ -57,7 +60,22 @@ func TestAReadyMadeCampaignIsMadeAsItIsChosen(t *testing.T) {
 	}
 	sv.post("/v1/ready-made/birthday", object{"channel": "sms", "language": "zh", "minimum": 5}).want(422).names("minimum")
 	sv.post("/v1/ready-made/birthday", object{"channel": "sms", "language": "zh", "spread_days": 5}).want(422).names("spread_days")
+	sv.post("/v1/ready-made/birthday", object{"channel": "sms", "language": "zh", "channel_id": "none"}).want(422).names("channel_id")
+	sv.post("/v1/ready-made/birthday", object{"channel": "sms", "language": "zh", "offer_id": "019aa5c0-7b1e-7c3a-9d52-0c8f1f7f3a11"}).want(422).names("offer_id")
+	if text := sv.get("/v1/ready-made?format=csv").want(200).Text; !strings.HasPrefix(text, "name,title,does,needs,") || strings.Count(text, "\nbirthday,") != 1 {
+		t.Errorf("as a table: %.300s", text)
+	}
 	sv.post("/v1/ready-made/nonsense", object{"channel": "sms", "language": "zh"}).want(404)
 	sv.put("/v1/attributes/coupon_lapses_in_3", object{"type": "time"}).want(200)
 	sv.post("/v1/ready-made/coupon_about_to_lapse", object{"channel": "sms", "language": "zh"}).want(409)
+}
+
+// titled is the title of a ready-made campaign in a list.
+func titled(items list, name string) string {
+	for _, item := range items {
+		if ready := item.(object); ready["name"] == name {
+			return ready["title"].(string)
+		}
+	}
+	return ""
 }

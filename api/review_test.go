@@ -116,10 +116,33 @@ func TestAllSettingsAreReadAndChanged(t *testing.T) {
 	sv.get("/v1/audit").want(200)
 }
 
+func TestTheCampaignsOwnOfferIsNamedAsItWasWrittenAndOnce(t *testing.T) {
+	sv := serve(t)
+	templateID, _ := sv.shop(1, nil)
+	body := draft(templateID, "019aa5c0-7b1e-7c3a-9d52-0c8f1f7f3a11")
+	variant := body["variants"].(list)[0].(object)
+	second := object{"name": "Second", "weight": 1, "channel_id": variant["channel_id"], "template_id": variant["template_id"]}
+	body["variants"] = list{variant, second}
+	if a := sv.post("/v1/campaigns", body).want(422).names("offer_id"); len(a.at("errors").(list)) != 1 {
+		t.Error(a.Text)
+	}
+	body["offer_id"] = sv.post("/v1/offers", object{"name": "Later", "effect": object{"kind": "percent_off", "value": "10"}}).want(201).text("id")
+	id := sv.post("/v1/campaigns", body).want(201).text("id")
+	if a := sv.post("/v1/campaigns/"+id+"/launch", nil).want(422).names("offer_id"); len(a.at("errors").(list)) != 1 || !strings.Contains(a.Text, "make it live first") {
+		t.Error(a.Text)
+	}
+	body["variants"] = list{variant, object{"name": "Second", "weight": 1, "channel_id": variant["channel_id"], "template_id": variant["template_id"], "offer_id": "019aa5c0-7b1e-7c3a-9d52-0c8f1f7f3a11"}}
+	sv.post("/v1/campaigns", body).want(422).names("variants[1].offer_id")
+}
+
 func TestTheWordAutoIsAnsweredInWords(t *testing.T) {
 	sv := serve(t)
 	templateID, offerID := sv.shop(1, nil)
 	body := draft(templateID, offerID)
+	body["holdout"] = "some"
+	if a := sv.post("/v1/campaigns", body).want(422).names("holdout"); !strings.Contains(a.Text, "name a share such as 0.1") {
+		t.Errorf("a holdout in words: %s", a.Text)
+	}
 	body["holdout"] = "auto"
 	if a := sv.post("/v1/campaigns", body).want(422).names("holdout"); !strings.Contains(a.Text, "name a share such as 0.1; “auto” is not available yet") {
 		t.Error(a.Text)

@@ -39,11 +39,15 @@ func workspaceOf(ctx context.Context, tx *store.Tx, w *campaigns.Workspace) (wor
 }
 
 func (s *Server) stopSending(ctx context.Context, in *struct {
-	Body struct {
+	Body *struct {
 		Reason string `json:"reason,omitempty" maxLength:"1000"`
 	}
 }) (*some[sendingState], error) {
-	stop, err := s.engine.StopSending(ctx, actor(ctx), in.Body.Reason)
+	reason := ""
+	if in.Body != nil {
+		reason = in.Body.Reason
+	}
+	stop, err := s.engine.StopSending(ctx, actor(ctx), reason)
 	return &some[sendingState]{Body: sendingState{stop}}, err
 }
 

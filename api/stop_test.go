@@ -5,6 +5,11 @@ import (
 	"testing"
 )
 
+func TestSendingIsStoppedWithoutAReason(t *testing.T) {
+	sv := serve(t)
+	sv.post("/v1/workspace/stop", nil).want(200).is("admin", "stopped", "by")
+}
+
 func TestSendingIsStoppedAndGoesOnToExactlyTheRemainder(t *testing.T) {
 	sv := serve(t)
 	templateID, offerID := sv.shop(10, nil)

@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"strings"
 	"testing"
 )
 
@@ -12,4 +13,19 @@ func TestTheWorkspaceIsReadAndChanged(t *testing.T) {
 	sv.do("PATCH", "/v1/workspace", object{"name": "Late"}, "If-Match", tag).want(412)
 	sv.do("PATCH", "/v1/workspace", object{"zone": "Mars/Base"}).want(422).names("zone")
 	sv.get("/v1/audit").want(200).is("workspace", "items", 0, "subject").is("admin", "items", 0, "actor")
+}
+
+func TestQuietHoursInWordsAreRefusedLegibly(t *testing.T) {
+	sv := serve(t)
+	if a := sv.do("PATCH", "/v1/workspace", object{"quiet_hours": "none"}).want(422).names("quiet_hours"); strings.Contains(a.Text, `\u0000`) {
+		t.Error(a.Text)
+	}
+}
+
+func TestALatePolicyOfSkipNeedsNoGrace(t *testing.T) {
+	sv := serve(t)
+	sv.do("PATCH", "/v1/workspace", object{"late": object{"policy": "skip"}}).want(200).is("skip", "late", "policy").is("0s", "late", "grace")
+	if a := sv.do("PATCH", "/v1/workspace", object{"late": object{"policy": "once"}}).want(422).names("late.grace"); !strings.Contains(a.Text, "such as 2h") {
+		t.Errorf("it does not say what a grace is: %s", a.Text)
+	}
 }

@@ -38,6 +38,12 @@ const (
 	Complete Move = "complete" // the last run has ended
 )
 
+// done is what a campaign is once the move was made, as a message says it.
+func (m Move) done() string {
+	return map[Move]string{Submit: "submitted", SendBack: "rejected", Launch: "launched", Pause: "paused", Resume: "resumed", Cancel: "cancelled",
+		Archive: "archived", Start: "started", Complete: "completed"}[m]
+}
+
 // moves is the table of what is allowed: move → from → to.
 func moves() map[Move]map[Status]Status {
 	return map[Move]map[Status]Status{
@@ -56,7 +62,7 @@ func moves() map[Move]map[Status]Status {
 // Move changes the status, or says from where the move would be allowed.
 func (c *Campaign) Move(move Move) error {
 	if c.Kind == Imported && move != Archive && move != Cancel {
-		return Conflict("an imported campaign was sent elsewhere: it cannot %s; import its assignments and read its report", move)
+		return Conflict("an imported campaign was sent elsewhere: it cannot be %s; import its assignments and read its report", move.done())
 	}
 	to, allowed := moves()[move][c.Status]
 	if !allowed {
@@ -65,7 +71,7 @@ func (c *Campaign) Move(move Move) error {
 			from = append(from, string(status))
 		}
 		slices.Sort(from)
-		return Conflict("a campaign that is %s cannot %s: only one that is %s can", c.Status, move, orList(from))
+		return Conflict("a campaign that is %s cannot be %s: only one that is %s can", c.Status, move.done(), orList(from))
 	}
 	c.Status = to
 	return nil

@@ -126,7 +126,7 @@ func (c *Campaign) Reject(by Actor, version int, reason string, now time.Time) e
 func (c *Campaign) MayLaunch(approvals bool, approved int) error {
 	switch {
 	case c.IsOver():
-		return Conflict("a campaign that is %s cannot launch: copy it into a new one", c.Status)
+		return Conflict("a campaign that is %s cannot be launched: copy it into a new one", c.Status)
 	case c.Version == c.LiveVersion:
 		return Conflict("version %d is in effect already: edit the campaign, and launch the version that this makes", c.Version)
 	case c.Review.State == ReviewApproved:

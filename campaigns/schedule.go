@@ -89,11 +89,27 @@ func (s *Schedule) parse() (cron.Schedule, error) {
 		return nil, Invalid("schedule.cron", "%q should have five fields: minute hour day month weekday, like 0 9 * * *", shorten(s.Cron))
 	}
 	fields[4] = sundayIsZero(fields[4])
-	line, err := cron.NewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow).Parse(strings.Join(fields, " "))
+	line, err := parseFields(fields)
 	if err != nil {
-		return nil, Invalid("schedule.cron", "%q cannot be read: %v", shorten(s.Cron), err)
+		return nil, Invalid("schedule.cron", "%q cannot be read: %s", shorten(s.Cron), wrongField(fields))
 	}
 	return line, nil
+}
+
+func parseFields(fields []string) (cron.Schedule, error) {
+	return cron.NewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow).Parse(strings.Join(fields, " "))
+}
+
+// wrongField says which field of a line the parser refuses, and what it may be: the parser's own words are a programmer's.
+func wrongField(fields []string) string {
+	for i, may := range []string{"minute should be 0 to 59", "hour should be 0 to 23", "day should be 1 to 31", "month should be 1 to 12 or JAN to DEC", "weekday should be 0 to 7 or SUN to SAT"} {
+		alone := []string{"*", "*", "*", "*", "*"}
+		alone[i] = fields[i]
+		if _, err := parseFields(alone); err != nil {
+			return "the " + may + ", or a list 1,3, a range 1-5, or steps */2"
+		}
+	}
+	return "see a line like 0 9 * * *"
 }
 
 // sundayIsZero rewrites the weekday 7, which most crons accept and the parser does not; a range up to 7 becomes one up to

@@ -1,6 +1,7 @@
 package campaigns_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -59,6 +60,17 @@ func TestLinesThatCannotBeMeantAreRefused(t *testing.T) {
 	} {
 		if err := s.Check(); campaigns.CodeOf(err) != campaigns.CodeInvalid {
 			t.Errorf("%+v: %v", s, err)
+		}
+	}
+}
+
+func TestTheWrongFieldOfALineIsNamed(t *testing.T) {
+	for line, words := range map[string]string{"61 * * * *": "the minute should be 0 to 59", "0 24 * * *": "the hour should be 0 to 23", "0 9 0 * *": "the day should be 1 to 31",
+		"0 9 * Maytember *": "the month should be 1 to 12", "0 9 * * 8": "the weekday should be 0 to 7", "*/0 * * * *": "the minute should be", "a b c d e": "the minute should be",
+		"0 9 * * 5-1": "the weekday should be"} {
+		err := (&campaigns.Schedule{Cron: line, Zone: "UTC"}).Check()
+		if err == nil || !strings.Contains(err.Error(), words) || strings.Contains(err.Error(), "strconv") {
+			t.Errorf("%s: %v", line, err)
 		}
 	}
 }
@@ -128,6 +140,9 @@ func TestACampaignMovesOnlyAsItsLifeAllows(t *testing.T) {
 			}
 			if err != nil && campaigns.CodeOf(err) != campaigns.CodeConflict {
 				t.Errorf("%s from %s: %v is no conflict", move, status, err)
+			}
+			if err != nil && (!strings.Contains(err.Error(), "cannot be ") || strings.Contains(err.Error(), "cannot be :")) {
+				t.Errorf("%s from %s does not read well: %v", move, status, err)
 			}
 		}
 	}

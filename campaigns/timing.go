@@ -42,7 +42,7 @@ type Pace struct {
 // each. A tick that is later than Grace is never made up.
 type Late struct {
 	Policy string   `json:"policy" enum:"skip,once,each"`
-	Grace  Duration `json:"grace" example:"2h"`
+	Grace  Duration `json:"grace" required:"false" example:"2h" doc:"until how long after its time a missed run is made up; skip needs none"`
 }
 
 // What Late may say.

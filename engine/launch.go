@@ -78,10 +78,12 @@ func (e *Engine) putInEffect(ctx context.Context, tx *store.Tx, c *campaigns.Cam
 // mayLaunch names what must be put right before anything leaves the machine.
 func (p *plan) mayLaunch() error {
 	var checks campaigns.Checks
+	named := map[string]bool{} // the campaign's own offer is that of many variants
 	for i, v := range p.variants {
 		field := fmt.Sprintf("variants[%d].", i)
-		if v.offer != nil && v.offer.Status != campaigns.OfferLive {
-			checks.Add(campaigns.Invalid(field+"offer_id", "the offer %q is %s: make it live first", v.offer.Name, v.offer.Status))
+		if at := v.offerField(i); v.offer != nil && v.offer.Status != campaigns.OfferLive && !named[at] {
+			named[at] = true
+			checks.Add(campaigns.Invalid(at, "the offer %q is %s: make it live first", v.offer.Name, v.offer.Status))
 		}
 		for j, w := range v.ways {
 			if w.kind == campaigns.Email && w.ChannelID != campaigns.Catcher && strings.TrimSpace(p.workspace.PublicURL) == "" {
@@ -90,6 +92,14 @@ func (p *plan) mayLaunch() error {
 		}
 	}
 	return checks.Err()
+}
+
+// offerField is where the campaign names the offer of its i-th variant.
+func (v *variant) offerField(i int) string {
+	if v.OfferID == nil {
+		return "offer_id"
+	}
+	return fmt.Sprintf("variants[%d].offer_id", i)
 }
 
 // A share of the audience gets an offer; field is where the campaign names it.
@@ -119,11 +129,7 @@ func (p *plan) offerShares() (shares []offerShare) {
 		}
 		if _, seen := at[v.offer.ID]; !seen {
 			at[v.offer.ID] = len(shares)
-			field := "offer_id"
-			if v.OfferID != nil {
-				field = fmt.Sprintf("variants[%d].offer_id", i)
-			}
-			shares = append(shares, offerShare{offer: v.offer, field: field})
+			shares = append(shares, offerShare{offer: v.offer, field: v.offerField(i)})
 		}
 		shares[at[v.offer.ID]].share += v.Weight / total * (1 - p.campaign.HoldoutShare())
 	}

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -141,12 +142,29 @@ func (e *Engine) makeDraft(ctx context.Context, tx *store.Tx, actor string, m ma
 	d.CreatedBy = actor
 	c := campaigns.Campaign{Status: campaigns.Draft, Definition: d}
 	if err := e.checkCampaign(ctx, tx, &c); err != nil {
-		return c, err
+		return c, asChosen(err)
 	}
 	if err := tx.CreateCampaign(ctx, &c); err != nil {
 		return c, err
 	}
 	return c, tx.Audit(ctx, actor, "create", "campaign", c.ID.String(), nil, c.Definition)
+}
+
+// asChosen names what is wrong by the fields of a choice, which knows no variants.
+func asChosen(err error) error {
+	var wrong *campaigns.Error
+	if !errors.As(err, &wrong) {
+		return err
+	}
+	var checks campaigns.Checks
+	for _, p := range wrong.Problems {
+		p.Field = strings.TrimPrefix(p.Field, "variants[0].")
+		checks = append(checks, p)
+	}
+	if checks.Err() == nil {
+		return err
+	}
+	return checks.Err()
 }
 
 // A making is a reminder with what a marketer chose, in a workspace.
@@ -180,7 +198,11 @@ func (m *making) filled(text string) string {
 	}
 	ahead := m.step + m.choice.SpreadDays
 	braces := strings.NewReplacer("{{", "", "{%", "", "\n", " ")
-	return strings.NewReplacer("[days]", strconv.Itoa(ahead), "[late]", strconv.Itoa(ahead+6), "[early]", strconv.Itoa(max(0, m.step-1)), "[step]", strconv.Itoa(m.step),
+	inDays := strconv.Itoa(m.step) + " days"
+	if m.step == 1 {
+		inDays = "1 day"
+	}
+	return strings.NewReplacer("[step] days", inDays, "[days]", strconv.Itoa(ahead), "[late]", strconv.Itoa(ahead+6), "[early]", strconv.Itoa(max(0, m.step-1)), "[step]", strconv.Itoa(m.step),
 		"[minimum]", strconv.FormatInt(least, 10), "[zone]", m.workspace.Zone, "[shop]", braces.Replace(m.workspace.Name)).Replace(text)
 }
 

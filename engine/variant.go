@@ -32,9 +32,18 @@ type way struct {
 
 // planVariants makes the campaign's variants ready; what is wrong with them goes to checks.
 func (e *Engine) planVariants(ctx context.Context, tx *store.Tx, p *plan, theirs definitions, checks *campaigns.Checks) error {
+	var ofAll *campaigns.Offer
+	if id := p.campaign.OfferID; id != nil {
+		offer, err := planOffer(ctx, tx, &p.campaign, *id)
+		if err != nil && campaigns.CodeOf(err) == "" {
+			return err
+		}
+		checks.Add(err) // under the campaign's own field, and once
+		ofAll = &offer
+	}
 	for i, v := range p.campaign.Variants {
 		field := fmt.Sprintf("variants[%d].", i)
-		ready, err := e.variant(ctx, tx, &p.campaign, v)
+		ready, err := e.variant(ctx, tx, &p.campaign, v, ofAll)
 		if err != nil {
 			if campaigns.CodeOf(err) == "" {
 				return err
@@ -63,7 +72,8 @@ func wayField(i int) string {
 	return fmt.Sprintf("fallback[%d].", i-1)
 }
 
-func (e *Engine) variant(ctx context.Context, tx *store.Tx, c *campaigns.Campaign, v campaigns.Variant) (variant, error) {
+// variant makes one ready; ofAll is the campaign's offer, the default.
+func (e *Engine) variant(ctx context.Context, tx *store.Tx, c *campaigns.Campaign, v campaigns.Variant, ofAll *campaigns.Offer) (variant, error) {
 	ready := variant{Variant: v}
 	var checks campaigns.Checks
 	for i, w := range v.Ways() {
@@ -77,8 +87,11 @@ func (e *Engine) variant(ctx context.Context, tx *store.Tx, c *campaigns.Campaig
 	if err := checks.Err(); err != nil {
 		return ready, err
 	}
-	id := c.OfferOf(&v)
-	if id == nil {
+	if v.OfferID == nil && ofAll != nil {
+		ready.offer = ofAll
+		return ready, nil
+	}
+	if v.OfferID == nil {
 		for _, w := range ready.ways {
 			if slices.Contains(w.template.Variables(), "code") {
 				return ready, campaigns.Invalid("offer_id", "is missing: the template prints a code")
@@ -86,15 +99,21 @@ func (e *Engine) variant(ctx context.Context, tx *store.Tx, c *campaigns.Campaig
 		}
 		return ready, nil
 	}
-	offer, err := tx.Offer(ctx, *id)
-	if revision, frozen := c.Frozen.Offers[id.String()]; frozen && err == nil {
-		offer, err = tx.OfferRevision(ctx, *id, revision)
-	}
-	if campaigns.CodeOf(err) == campaigns.CodeNotFound {
-		return ready, campaigns.Invalid("offer_id", "there is no offer %q", id)
-	}
+	offer, err := planOffer(ctx, tx, c, *v.OfferID)
 	ready.offer = &offer
 	return ready, err
+}
+
+// planOffer is an offer as a campaign gives it: one that is frozen keeps the revision that it was launched with.
+func planOffer(ctx context.Context, tx *store.Tx, c *campaigns.Campaign, id campaigns.ID) (campaigns.Offer, error) {
+	offer, err := tx.Offer(ctx, id)
+	if revision, frozen := c.Frozen.Offers[id.String()]; frozen && err == nil {
+		offer, err = tx.OfferRevision(ctx, id, revision)
+	}
+	if campaigns.CodeOf(err) == campaigns.CodeNotFound {
+		return offer, campaigns.Invalid("offer_id", "there is no offer %q", id)
+	}
+	return offer, err
 }
 
 // way opens a channel and its words; a campaign that is frozen uses the revision that it was launched with.
