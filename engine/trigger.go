@@ -161,13 +161,16 @@ func (e *Engine) decide(ctx context.Context, tx *store.Tx, signals []store.Signa
 	return tx.DropSignals(ctx, signals)
 }
 
+// clockSkew is how far a till's clock may be behind: what it dates before a launch may have happened after it.
+const clockSkew = 5 * time.Minute
+
 // arrivalsAt are the signals that a campaign waits for: told since it was launched, and not longer ago than what it would
 // say is of use.
 func arrivalsAt(t *store.Trigger, signals []store.Signal, now time.Time) (found []arrival) {
 	last := now.Add(-t.Useful - t.After)
 	for i := range signals {
 		s := &signals[i]
-		if (t.Attribute == "" || slices.Contains(s.Changed, t.Attribute)) && !s.SeenAt.Before(t.LaunchedAt) && !s.At.Before(last) {
+		if (t.Attribute == "" || slices.Contains(s.Changed, t.Attribute)) && !s.SeenAt.Before(t.LaunchedAt) && !s.At.Before(last) && !s.At.Before(t.LaunchedAt.Add(-clockSkew)) {
 			found = append(found, arrival{s.No, s.Key, s.At})
 		}
 	}

@@ -108,6 +108,18 @@ func TestAPurchaseStartsACampaignForWhoMatchesItsRule(t *testing.T) {
 	}
 }
 
+// TestWhatHappenedBeforeTheLaunchStartsNothing: a till that catches up tells of old baskets.
+func TestWhatHappenedBeforeTheLaunchStartsNothing(t *testing.T) {
+	w := newWorld(t, "2026-11-21T10:00:00+08:00")
+	w.customers(2, nil)
+	c := w.triggered(campaigns.Trigger{Event: "visit"}, func(*campaigns.Definition) {})
+	w.happensAt("c0", "visit", "yesterday", w.clock.Now().Add(-24*time.Hour))
+	w.happensAt("c1", "visit", "by a clock that is behind", w.clock.Now().Add(-time.Minute))
+	w.settle()
+	w.wants(c, "c0", 0)
+	w.wants(c, "c1", 1)
+}
+
 // Parcelvoy entered one person four times.
 func TestFourIdenticalEventsEnterOnceAndFourDifferentOnesWithinTheLimit(t *testing.T) {
 	w := newWorld(t, "2026-11-21T10:00:00+08:00")
