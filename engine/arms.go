@@ -39,7 +39,7 @@ func (b *batch) assign(ctx context.Context, nos []int64) error {
 			continue
 		}
 		arm, has := existing[p.no]
-		if b.isOutside(p) && (!has || arm.Arm == campaigns.Holdout) {
+		if b.neverHolds(p) && (!has || arm.Arm == campaigns.Holdout) || !has && b.misses(p) {
 			b.assignOutside(p)
 			continue
 		}
@@ -74,12 +74,14 @@ func (b *batch) standFor(p *person) {
 	}
 }
 
-// isOutside says whether somebody is sent to outside the comparison: the campaign never holds them out, or only some of its
-// variants reach them.
-func (b *batch) isOutside(p *person) bool {
-	if b.neverHeldOut != nil && b.neverHeldOut.Matches(p.record, b.at) {
-		return true
-	}
+// neverHolds says whether somebody is sent to outside the comparison because the campaign never holds them out.
+func (b *batch) neverHolds(p *person) bool {
+	return b.neverHeldOut != nil && b.neverHeldOut.Matches(p.record, b.at)
+}
+
+// misses says whether somebody is sent to outside the comparison because only some of the variants reach them. Who has an arm
+// keeps it, whatever reaches them later: those held out would else be sent to and still be compared.
+func (b *batch) misses(p *person) bool {
 	if b.campaign.Reach != reachAny {
 		return false
 	}

@@ -158,7 +158,7 @@ func (p *plan) entered(ctx context.Context, tx *store.Tx, of *roaring64.Bitmap) 
 		from, to := p.campaign.Stretch(p.at.Now)
 		return tx.Entered(ctx, p.campaign.ID, from, to, "")
 	case entry.Every != nil:
-		return tx.Entered(ctx, p.campaign.ID, p.at.Now.Add(time.Microsecond-time.Duration(*entry.Every)), time.Time{}, "")
+		return tx.Entered(ctx, p.campaign.ID, p.cooledBefore().Add(time.Microsecond), time.Time{}, "")
 	}
 	ever, err := tx.Entered(ctx, p.campaign.ID, time.Time{}, time.Time{}, "")
 	if err != nil {

@@ -263,7 +263,7 @@ func (p *plan) entryKey(no int64, record rules.Record, earlier store.EntryHistor
 // which runs came to a customer, every 7d would let nobody into next week's run that is a second quicker.
 func (p *plan) mayEnter(no int64, record rules.Record, earlier store.EntryHistory) bool {
 	if e := p.campaign.Entry; e != nil && e.Every != nil {
-		return earlier.N == 0 || !earlier.Last.After(p.at.Now.Add(-time.Duration(*e.Every)))
+		return earlier.N == 0 || !earlier.Last.After(p.cooledBefore())
 	}
 	if _, perEvent := p.events[no]; p.oneKey && !perEvent {
 		// Who entered under another limit that an earlier version had, in what is one stretch of this one, has entered.
@@ -273,6 +273,17 @@ func (p *plan) mayEnter(no int64, record rules.Record, earlier store.EntryHistor
 		}
 	}
 	return !slices.Contains(earlier.Keys, p.entryKey(no, record, earlier))
+}
+
+// cooledBefore is the last time of an earlier entry that a cool-down has passed since. Whole days are days of the campaign's
+// clock: seven times 24 hours would let nobody into the weekly tick after the clocks went forward.
+func (p *plan) cooledBefore() time.Time {
+	every := *p.campaign.Entry.Every
+	if every%campaigns.Day != 0 {
+		return p.at.Now.Add(-time.Duration(every))
+	}
+	local := p.at.Now.In(p.campaign.Zone())
+	return campaigns.Place(time.Date(local.Year(), local.Month(), local.Day()-int(every/campaigns.Day), local.Hour(), local.Minute(), local.Second(), 0, time.UTC), p.campaign.Zone())
 }
 
 // armOf is the arm that a key draws in the plan's period: the holdout or a variant's name.

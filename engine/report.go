@@ -131,14 +131,18 @@ func (e *Engine) report(ctx context.Context, tx *store.Tx, id campaigns.ID) (*Re
 	}
 	r := &Report{CampaignID: id, Version: c.Version, DataCutOff: tx.Now, Currency: w.Currency, Window: c.Goal.Window.String()}
 	unit := math.Pow10(w.Digits())
+	drawn, err := drawnBy(ctx, tx, &c)
+	if err != nil {
+		return nil, err
+	}
 	immature := int64(0)
 	for i, metric := range metricsOf(&c) {
-		sums, err := tx.ReportSums(ctx, id, metric, time.Duration(c.Goal.Window))
+		sums, err := tx.ReportSums(ctx, id, drawn.Frozen.Draw, metric, time.Duration(c.Goal.Window))
 		if err != nil {
 			return nil, err
 		}
 		if i == 0 {
-			r.SampleRatio = sampleRatio(&c, sums)
+			r.SampleRatio = sampleRatio(drawn, sums)
 			for _, s := range sums {
 				immature += s.Immature
 			}
@@ -146,6 +150,7 @@ func (e *Engine) report(ctx context.Context, tx *store.Tx, id campaigns.ID) (*Re
 		r.Metrics = append(r.Metrics, metricReport(&c, metric, sums, unit, r.SampleRatio))
 	}
 	warnOfFewBuyers(r.Metrics)
+	noteOtherShares(r.Metrics, drawn)
 	live, err := tx.LiveRuns(ctx, id)
 	if err != nil {
 		return nil, err
@@ -157,6 +162,34 @@ func (e *Engine) report(ctx context.Context, tx *store.Tx, id campaigns.ID) (*Re
 	n, discount, err := tx.CampaignRedemptions(ctx, id)
 	r.Redemptions = Redemptions{Count: n, Discount: campaigns.FormatMoney(discount, w.Digits())}
 	return r, err
+}
+
+// drawnBy is the version by whose shares customers were drawn last: an edit of the shares is reported from when somebody is
+// drawn by them. Of an imported campaign it is the newest.
+func drawnBy(ctx context.Context, tx *store.Tx, c *campaigns.Campaign) (*campaigns.Campaign, error) {
+	if c.Kind == campaigns.Imported {
+		return c, nil
+	}
+	version, err := tx.LastDrawn(ctx, c.ID)
+	if err != nil || version == 0 || version == c.Version {
+		return c, err
+	}
+	drawn, err := tx.CampaignVersion(ctx, c.ID, version)
+	return &drawn, err
+}
+
+// noteOtherShares says that periods are left out. Together with them, arms of other shares would be compared over stretches
+// in which customers bought more or less, and the one that was larger in the better stretch would win.
+func noteOtherShares(metrics []MetricReport, drawn *campaigns.Campaign) {
+	if drawn.Frozen.Draw == 0 {
+		return
+	}
+	for i := range metrics {
+		if metrics[i].Note != "" {
+			metrics[i].Note += "; "
+		}
+		metrics[i].Note += "the shares of the arms were changed: only customers drawn by the last shares are counted"
+	}
 }
 
 // buyersMin is how many of those held out should have bought before a money interval is believed without a word of

@@ -17,7 +17,8 @@ type Spent struct {
 }
 
 // Spent reads what a campaign has spent as its version counts it; with lock it holds the row until the transaction ends, so
-// that two runs cannot spend the same rest. A version that is met first counts what was queued before it.
+// that two runs cannot spend the same rest. A version that is met first, and a run that is new, counts what was queued before,
+// without what was cancelled or expired: that never went.
 func (tx *Tx) Spent(ctx context.Context, campaign campaigns.ID, version int, lock bool) (Spent, error) {
 	sql := `SELECT messages, cost_micros, reached FROM campaign_budgets WHERE campaign_id = $1 AND version = $2`
 	scan := func(row pgx.CollectableRow) (s Spent, err error) {
@@ -42,7 +43,13 @@ func (tx *Tx) Spent(ctx context.Context, campaign campaigns.ID, version int, loc
 		return Spent{}, err
 	}
 	return one(ctx, tx, "budget", campaign.String(), `SELECT count(*), coalesce(sum(cost_micros), 0)::bigint, false FROM messages
-		WHERE run_id IN (SELECT id FROM runs WHERE campaign_id = $1) AND NOT ghost`, scan, campaign)
+		WHERE run_id IN (SELECT id FROM runs WHERE campaign_id = $1) AND NOT ghost AND status NOT IN ('cancelled', 'expired')`, scan, campaign)
+}
+
+// recount makes whoever spends of a campaign's budget next count anew.
+func (tx *Tx) recount(ctx context.Context, campaign campaigns.ID) error {
+	_, err := tx.exec(ctx, "counting a budget anew", `UPDATE campaign_budgets SET version = -1 WHERE campaign_id = $1`, campaign)
+	return err
 }
 
 // SaveSpent writes what Spent locked.

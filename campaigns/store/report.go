@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/big"
+	"strconv"
 	"strings"
 	"time"
 
@@ -39,12 +40,25 @@ func outcome(of string) (table, value, condition string, args []any, err error) 
 	return "", "", "", nil, fmt.Errorf("there is no metric of %q", of)
 }
 
+// LastDrawn is the newest version by which customers were drawn into arms; 0 when nobody was.
+func (tx *Tx) LastDrawn(ctx context.Context, campaign campaigns.ID) (version int, err error) {
+	err = tx.tx.QueryRow(ctx, `SELECT coalesce(max(version), 0) FROM arms WHERE campaign_id = $1`, campaign).Scan(&version)
+	if err != nil {
+		return 0, fmt.Errorf("looking who was drawn last: %w", err)
+	}
+	return version, nil
+}
+
 // ReportSums works out a metric for all arms of a campaign: customers whose window [due, due + window) has ended by now,
-// everybody counted, zeros included. A rate counts who has any.
-func (tx *Tx) ReportSums(ctx context.Context, campaign campaigns.ID, metric campaigns.Metric, window time.Duration) ([]ArmSums, error) {
+// everybody counted, zeros included, of the periods that were drawn by the same shares (Frozen's Draw). A rate counts who has any.
+func (tx *Tx) ReportSums(ctx context.Context, campaign campaigns.ID, draw int, metric campaigns.Metric, window time.Duration) ([]ArmSums, error) {
 	table, value, condition, args, err := outcome(metric.Of)
 	if err != nil {
 		return nil, err
+	}
+	var mark *string // that a period bears once the shares were changed
+	if draw > 0 {
+		mark = nullText(strconv.Itoa(draw + 1))
 	}
 	of := "coalesce(y.total, 0)"
 	if metric.Kind == "rate" {
@@ -54,7 +68,7 @@ func (tx *Tx) ReportSums(ctx context.Context, campaign campaigns.ID, metric camp
 		}
 	}
 	sql := fmt.Sprintf(`WITH due AS MATERIALIZED (
-			SELECT no, period, arm, due_at FROM arms WHERE campaign_id = $1),
+			SELECT no, period, arm, due_at FROM arms WHERE campaign_id = $1 AND substring(period FROM '#(\d+)$') IS NOT DISTINCT FROM $6),
 		y AS (
 			SELECT a.no, a.period, sum(%s)::numeric AS total FROM due a JOIN %s o ON o.no = a.no AND o.at >= a.due_at AND o.at < a.due_at + $2::interval
 			WHERE a.due_at + $2::interval <= $3 AND o.at <= $4 AND %s GROUP BY a.no, a.period)
@@ -68,7 +82,7 @@ func (tx *Tx) ReportSums(ctx context.Context, campaign campaigns.ID, metric camp
 		err := row.Scan(&s.Arm, &s.Assigned, &s.Due, &s.Immature, &sum, &squares)
 		s.Sum, s.SumSquares = exact(sum), exact(squares)
 		return s, err
-	}, append([]any{campaign, window, tx.Now, tx.Now}, args...)...)
+	}, append(append([]any{campaign, window, tx.Now, tx.Now}, args...), mark)...)
 }
 
 // exact reads a numeric with 200 bits, more than any sum of squares needs.

@@ -51,7 +51,10 @@ func (tx *Tx) CreateRun(ctx context.Context, r *campaigns.Run) (bool, error) {
 	n, err := tx.exec(ctx, "creating a run", `INSERT INTO runs (id, campaign_id, version, occurrence, status, reason, created_at, finished_at, kind, priority, resend_of, open_until)
 		VALUES ($1, $2, $3, $4, $5, NULLIF($6, ''), $7, $8, coalesce(NULLIF($9, ''), 'tick'), $10, $11, $12) ON CONFLICT ON CONSTRAINT runs_occurrence DO NOTHING`,
 		r.ID, r.CampaignID, r.Version, r.Occurrence, r.Status, r.Reason, tx.Now, r.FinishedAt, r.Kind, r.Priority, r.ResendOf, r.OpenUntil)
-	return n == 1, err
+	if err == nil && n == 1 {
+		err = tx.recount(ctx, r.CampaignID)
+	}
+	return err == nil && n == 1, err
 }
 
 // ClaimRun leases a run in one of two states to a node and moves it to the second; false when another node holds it. The
