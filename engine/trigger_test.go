@@ -359,6 +359,7 @@ func TestAnEventThatIsOlderThanItsMessageIsOfUseStartsNothing(t *testing.T) {
 	w := newWorld(t, "2026-11-21T10:00:00+08:00")
 	w.customers(2, nil)
 	c := w.triggered(campaigns.Trigger{Event: "visit"}, nil)
+	w.clock.Advance(2 * 366 * 24 * time.Hour)
 	w.happensAt("c0", "visit", "last year", w.clock.Now().AddDate(-1, 0, 0))
 	w.happensAt("c1", "visit", "yesterday", w.clock.Now().AddDate(0, 0, -1))
 	w.settle()

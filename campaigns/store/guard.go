@@ -29,11 +29,13 @@ type Earlier struct {
 	Audience   int64
 }
 
-// EarlierRun is the last run of a campaign's schedule or by hand that ended before another began; nil when there is none.
+// EarlierRun is the last run of a campaign's schedule or by hand that ended before another began; nil when there is none. One that
+// found nobody says nothing of how large an audience should be.
 func (tx *Tx) EarlierRun(ctx context.Context, r *campaigns.Run) (*Earlier, error) {
 	var found Earlier
 	err := tx.tx.QueryRow(ctx, `SELECT r.occurrence, coalesce((SELECT sum(n) FROM audiences a WHERE a.run_id = r.id AND a.gate NOT LIKE 'ghost:%'), 0)
 		FROM runs r WHERE r.campaign_id = $1 AND r.id <> $2 AND r.kind IN ('tick', 'manual') AND r.status = 'done' AND r.occurrence < $3
+			AND EXISTS (SELECT FROM audiences a WHERE a.run_id = r.id AND a.n > 0)
 		ORDER BY r.occurrence DESC LIMIT 1`, r.CampaignID, r.ID, r.Occurrence).Scan(&found.Occurrence, &found.Audience)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, nil
