@@ -271,7 +271,7 @@ func (e *Engine) letIn(ctx context.Context, tx *store.Tx, d *door, matching map[
 		return nil
 	}
 	p := d.asOf(tx.Now)
-	run, err := tx.EnsureRun(ctx, p.dayRun(tx.Now))
+	run, err := tx.EnsureRun(ctx, p.dayRun(tx.Now), p.campaign.Pace != nil) // the pace is written there
 	if err != nil || !run.Open() { // stopped: nothing more enters on that day
 		return err
 	}
