@@ -25,7 +25,9 @@ func TestACapHoldsAgainstWhatAPacePlannedMonthsAgo(t *testing.T) {
 		}
 	}
 	w.must(w.store.EnsureMonths(w.ctx, "audit", w.clock.Now(), w.clock.Now()))
-	quick := w.campaign(func(d *campaigns.Definition) { d.Name, d.Rule = "quick", fmt.Sprintf("name == %q", "Customer "+late[1:]) })
+	quick := w.campaign(func(d *campaigns.Definition) {
+		d.Name, d.Rule = "quick", fmt.Sprintf("name == %q", "Customer "+late[1:])
+	})
 	w.steps(w.engine.Tick, w.engine.Select, w.engine.Queue)
 	if run := w.runs(quick.ID)[0]; run.Gates["cap"] != 1 {
 		t.Errorf("%s gets one within two hours: %v", late, run.Gates)

@@ -49,4 +49,3 @@ func TestTwoNodesKeepThePaceOfATriggeredCampaignTogether(t *testing.T) {
 		t.Errorf("1,600 messages share %d slots", len(slots))
 	}
 }
-
