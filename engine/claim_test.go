@@ -120,6 +120,29 @@ func TestAMessageWhoseTurnComesInTheCustomersQuietHoursIsPlannedForTheirMorning(
 	}
 }
 
+func TestAMessageIsNotPlannedAnewWhileItsCustomersMessagesAreCounted(t *testing.T) {
+	w, _ := closing(t, func(*campaigns.Definition) {})
+	w.clock.Set(time.Date(2026, 11, 21, 14, 30, 0, 0, time.UTC))
+	sent := make(chan error, 1)
+	w.update(func(tx *store.Tx) error { // somebody who queues for them
+		if err := tx.LockSlices(w.ctx, []int64{1, 2, 3}); err != nil {
+			return err
+		}
+		go func() { _, err := w.engine.Send(w.ctx); sent <- err }()
+		select {
+		case err := <-sent:
+			t.Errorf("messages were planned anew while caps were counted (%v)", err)
+			sent <- err
+		case <-time.After(time.Second):
+		}
+		return nil
+	})
+	w.must(<-sent)
+	if status, _ := w.last("c0"); status != campaigns.MessageQueued {
+		t.Errorf("Shanghai's is %s", status)
+	}
+}
+
 func TestAMessageThatWouldBeOfNoUseInTheMorningExpires(t *testing.T) {
 	w, c := closing(t, func(d *campaigns.Definition) { short := campaigns.Duration(3 * time.Hour); d.ValidFor = &short })
 	w.clock.Set(time.Date(2026, 11, 21, 14, 30, 0, 0, time.UTC))

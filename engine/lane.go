@@ -275,6 +275,17 @@ func replanned(m *campaigns.Message, v verdict) store.Result {
 	return store.Result{Message: *m, Detail: v.why, RetryAt: v.later, Replanned: true}
 }
 
+// movedTo are the customers whose message is planned anew. Their slices are held while that is written: whoever queues for
+// them at that moment counts the new time, or is counted when the message is claimed again.
+func movedTo(results []store.Result) (nos []int64) {
+	for i := range results {
+		if results[i].Replanned {
+			nos = append(nos, results[i].Message.No)
+		}
+	}
+	return nos
+}
+
 // record writes outcomes, and what is to follow in the same transaction, also while stopping. When that fails, the
 // outcomes alone are tried until the lease ends: what is not recorded then becomes unknown, never sent twice. Followed
 // says whether what was to follow was committed.
@@ -284,6 +295,11 @@ func (w *worker) record(ctx context.Context, done outcomes, then func(context.Co
 	for {
 		err := w.engine.store.Update(ctx, func(tx *store.Tx) error {
 			if len(done.results) > 0 {
+				if moved := movedTo(done.results); len(moved) > 0 {
+					if err := tx.LockSlices(ctx, moved); err != nil {
+						return err
+					}
+				}
 				if err := tx.FinishMessages(ctx, done.lane, w.owner, done.results); err != nil {
 					return err
 				}

@@ -42,7 +42,7 @@ func (w *world) workspace(change func(s *campaigns.Workspace)) {
 func (w *world) due(c campaigns.ID) map[string]time.Time {
 	w.Helper()
 	due := map[string]time.Time{}
-	for _, m := range w.messages(store.MessageFilter{Campaign: c}) {
+	for _, m := range w.messages(store.MessageFilter{Campaign: c, Limit: 10000}) {
 		w.view(func(tx *store.Tx) error {
 			full, err := tx.Message(w.ctx, m.ID)
 			if !m.Ghost {

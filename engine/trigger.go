@@ -274,7 +274,8 @@ func (e *Engine) letIn(ctx context.Context, tx *store.Tx, d *door, matching map[
 		return nil
 	}
 	p := d.asOf(tx.Now)
-	run, err := tx.EnsureRun(ctx, p.dayRun(tx.Now))
+	paced := p.campaign.Pace != nil // then the run is written to
+	run, err := tx.EnsureRun(ctx, p.dayRun(tx.Now), paced)
 	if err != nil || !run.Open() { // stopped: nothing more enters on that day
 		return err
 	}

@@ -126,17 +126,15 @@ func numbers(chunk int32, bytes []byte) ([]uint64, error) {
 	return nos, nil
 }
 
-// KeepNewcomers keeps for ever whether customers whom a quarter did not know are members of it; the first word stays.
+// KeepNewcomers keeps for ever whether customers whom a quarter did not know are members of it; the first word stays. They
+// are kept in the order of their numbers, members and others together: two transactions that meet the same customers would
+// else wait for each other.
 func (tx *Tx) KeepNewcomers(ctx context.Context, quarter string, members, others []int64) error {
-	for member, nos := range map[bool][]int64{true: members, false: others} {
-		if len(nos) == 0 {
-			continue
-		}
-		_, err := tx.exec(ctx, "keeping newcomers", `INSERT INTO global_holdout_newcomers (no, quarter, member, met_at)
-			SELECT no, $1, $2, $3 FROM unnest($4::bigint[]) AS n(no) ORDER BY no ON CONFLICT DO NOTHING`, quarter, member, tx.Now, nos)
-		if err != nil {
-			return err
-		}
+	if len(members)+len(others) == 0 {
+		return nil
 	}
-	return nil
+	_, err := tx.exec(ctx, "keeping newcomers", `INSERT INTO global_holdout_newcomers (no, quarter, member, met_at)
+		SELECT no, $1, member, $2 FROM (SELECT no, true AS member FROM unnest($3::bigint[]) AS m(no)
+			UNION ALL SELECT no, false FROM unnest($4::bigint[]) AS o(no)) n ORDER BY no ON CONFLICT DO NOTHING`, quarter, tx.Now, members, others)
+	return err
 }

@@ -14,10 +14,14 @@ import (
 )
 
 // EnsureRun makes a run unless its occurrence exists, and gives the one that does. Whoever wants to stop or finish the run
-// waits until the transaction ends.
-func (tx *Tx) EnsureRun(ctx context.Context, r *campaigns.Run) (campaigns.Run, error) {
+// waits until the transaction ends; with alone so does whoever else asks for it, for those who write into the run.
+func (tx *Tx) EnsureRun(ctx context.Context, r *campaigns.Run, alone bool) (campaigns.Run, error) {
+	lock := " FOR SHARE"
+	if alone {
+		lock = " FOR UPDATE"
+	}
 	read := func() ([]campaigns.Run, error) {
-		return many(ctx, tx, "a day's run", runColumns+` WHERE campaign_id = $1 AND occurrence = $2 FOR SHARE`, scanRun, r.CampaignID, r.Occurrence)
+		return many(ctx, tx, "a day's run", runColumns+` WHERE campaign_id = $1 AND occurrence = $2`+lock, scanRun, r.CampaignID, r.Occurrence)
 	}
 	found, err := read()
 	if err == nil && len(found) == 0 {
