@@ -162,3 +162,11 @@ func (tx *Tx) fillOutbox(ctx context.Context, messages []campaigns.Message) erro
 func steps(at time.Time, status campaigns.MessageStatus) []byte {
 	return []byte(*jsonText([]campaigns.Change{{At: at, Status: status}}))
 }
+
+// nullText is NULL for an empty text.
+func nullText(text string) *string {
+	if text == "" {
+		return nil
+	}
+	return &text
+}
