@@ -36,6 +36,7 @@ func TestAProviderThatTakesLongerThanALeaseIsNoDeadNode(t *testing.T) {
 	}
 	t.Cleanup(s.Close)
 	w := &world{t, t.Context(), clock, s, engine.New(s, engine.Options{BaseURL: "http://127.0.0.1:8080"})}
+	w.settings(func(s *campaigns.Workspace) { s.GlobalHoldout = 0 })
 	_, err = w.engine.House(w.ctx)
 	w.must(err)
 	in, begun, goOn := newInbox(t), make(chan bool, 100), make(chan bool)
