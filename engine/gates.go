@@ -45,7 +45,7 @@ type asker func(ctx context.Context, q audience.Question) (*audience.Answer, err
 // before the arms. It writes nothing.
 func (e *Engine) sift(ctx context.Context, p *plan, of *roaring64.Bitmap, ask asker) (*sieve, error) {
 	s := &sieve{plan: p, gates: map[campaigns.Gate]*roaring64.Bitmap{}}
-	if err := e.learn(ctx, s, ask); err != nil {
+	if err := s.ask(ctx, ask); err != nil {
 		return nil, err
 	}
 	if of != nil {
@@ -53,29 +53,13 @@ func (e *Engine) sift(ctx context.Context, p *plan, of *roaring64.Bitmap, ask as
 	}
 	s.rest = s.facts.matching.Clone()
 	return s, e.store.View(ctx, func(tx *store.Tx) error {
-		for _, gate := range []func(context.Context, *store.Tx) error{s.gateExcluded, s.gateEntry, s.gateReach, s.gateDuplicates, s.gateLimit, s.gateGlobal} {
+		for _, gate := range []func(context.Context, *store.Tx) error{s.gateExcluded, s.gateEntry, s.learnAddresses, s.gateReach, s.gateDuplicates, s.gateLimit, s.gateGlobal} {
 			if err := gate(ctx, tx); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
-}
-
-// learn asks the executor and the store side by side.
-func (e *Engine) learn(ctx context.Context, s *sieve, ask asker) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	stored := make(chan error, 1)
-	go func() {
-		stored <- e.store.View(ctx, func(tx *store.Tx) error { return s.readAddresses(ctx, tx) })
-	}()
-	if err := s.ask(ctx, ask); err != nil {
-		cancel()
-		<-stored
-		return err
-	}
-	return <-stored
 }
 
 // ask asks all that is asked of every customer as one question.
