@@ -17,7 +17,7 @@ import (
 // All addresses of a shop are one pass that costs the same for a handful of customers as for everybody, so that of few those
 // of their own are looked up.
 func (s *sieve) learnAddresses(ctx context.Context, tx *store.Tx) error {
-	if s.rest.GetCardinality() >= crowdedFrom {
+	if s.rest.GetCardinality() >= s.few {
 		return s.readAddresses(ctx, tx)
 	}
 	return s.lookUpAddresses(ctx, tx)
