@@ -133,7 +133,13 @@ func (b *batch) slotIn(zone *time.Location) slot {
 		return known
 	}
 	if b.campaign.SendAt != nil {
-		at = b.campaign.SendAt.Local.Next(at, zone)
+		from := at
+		if b.pacer == nil { // the tick's: of a run that is late the one after now would be tomorrow's
+			from = b.run.Occurrence
+		}
+		if local := b.campaign.SendAt.Local.Next(from, zone); local.After(at) {
+			at = local
+		}
 	}
 	at = b.hours.Open(at, zone)
 	s := slot{at, b.hours.Closes(at, zone)}

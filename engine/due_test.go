@@ -127,3 +127,24 @@ func TestWhatIsPlannedForAnOpenTimeIsOpenThenAndNoLaterThanItMust(t *testing.T) 
 		}
 	})
 }
+
+func TestARunThatIsLateByMinutesIsSentNowAndNotAtTheClockTimeOfTheNextDay(t *testing.T) {
+	shanghai, err := time.LoadLocation("Asia/Shanghai")
+	if err != nil {
+		t.Fatal(err)
+	}
+	newYork, err := time.LoadLocation("America/New_York")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tick := time.Date(2026, 11, 21, 10, 0, 0, 0, shanghai)
+	now := tick.Add(2 * onTime)
+	p := &plan{campaign: campaigns.Campaign{Definition: campaigns.Definition{SendAt: &campaigns.SendAt{Local: "10:00"}}}}
+	run := &campaigns.Run{Occurrence: tick}
+	b := &batch{plan: p, run: run, walk: &walk{start: p.startAt(run, now), slots: map[*time.Location]slot{}}}
+	for zone, want := range map[*time.Location]time.Time{shanghai: now, newYork: time.Date(2026, 11, 21, 10, 0, 0, 0, newYork)} {
+		if got := b.slotIn(zone).planned; !got.Equal(want) {
+			t.Errorf("in %s it is planned for %s, want %s", zone, got, want)
+		}
+	}
+}

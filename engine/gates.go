@@ -20,6 +20,7 @@ type sieve struct {
 	rest  *roaring64.Bitmap // those who were not stopped yet; at the end the eligible
 	gates map[campaigns.Gate]*roaring64.Bitmap
 	facts facts
+	few   uint64 // of fewer customers than this addresses are looked up one by one
 
 	answer    *audience.Answer
 	newcomers []int64 // whom the quarter did not know and lets through
@@ -44,38 +45,26 @@ type asker func(ctx context.Context, q audience.Question) (*audience.Answer, err
 // sift finds who matches a plan's rule, or takes the customers of, who are sent to again, and leads them through the gates
 // before the arms. It writes nothing.
 func (e *Engine) sift(ctx context.Context, p *plan, of *roaring64.Bitmap, ask asker) (*sieve, error) {
-	s := &sieve{plan: p, gates: map[campaigns.Gate]*roaring64.Bitmap{}}
-	if err := e.learn(ctx, s, ask); err != nil {
-		return nil, err
+	s := &sieve{plan: p, gates: map[campaigns.Gate]*roaring64.Bitmap{}, few: crowdedFrom}
+	return s, e.siftBy(ctx, s, of, ask)
+}
+
+func (e *Engine) siftBy(ctx context.Context, s *sieve, of *roaring64.Bitmap, ask asker) error {
+	if err := s.ask(ctx, ask); err != nil {
+		return err
 	}
 	if of != nil {
 		s.facts.matching = of
 	}
 	s.rest = s.facts.matching.Clone()
-	return s, e.store.View(ctx, func(tx *store.Tx) error {
-		for _, gate := range []func(context.Context, *store.Tx) error{s.gateExcluded, s.gateEntry, s.gateReach, s.gateDuplicates, s.gateLimit, s.gateGlobal} {
+	return e.store.View(ctx, func(tx *store.Tx) error {
+		for _, gate := range []func(context.Context, *store.Tx) error{s.gateExcluded, s.gateEntry, s.learnAddresses, s.gateReach, s.gateDuplicates, s.gateLimit, s.gateGlobal} {
 			if err := gate(ctx, tx); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
-}
-
-// learn asks the executor and the store side by side.
-func (e *Engine) learn(ctx context.Context, s *sieve, ask asker) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	stored := make(chan error, 1)
-	go func() {
-		stored <- e.store.View(ctx, func(tx *store.Tx) error { return s.readAddresses(ctx, tx) })
-	}()
-	if err := s.ask(ctx, ask); err != nil {
-		cancel()
-		<-stored
-		return err
-	}
-	return <-stored
 }
 
 // ask asks all that is asked of every customer as one question.
@@ -155,8 +144,7 @@ func (p *plan) entered(ctx context.Context, tx *store.Tx, of *roaring64.Bitmap) 
 	entry := p.campaign.Entry
 	switch {
 	case p.oneKey:
-		from, to := p.campaign.Stretch(p.at.Now)
-		return tx.Entered(ctx, p.campaign.ID, from, to, "")
+		return tx.Entered(ctx, p.campaign.ID, p.from, p.to, "")
 	case entry.Every != nil:
 		return tx.Entered(ctx, p.campaign.ID, p.cooledBefore().Add(time.Microsecond), time.Time{}, "")
 	}

@@ -39,6 +39,7 @@ type plan struct {
 	period   string
 	key      string // of the entry, where it is the same for everybody
 	oneKey   bool
+	from, to time.Time // of the stretch that the key holds for; zero for ever
 	resends  []campaigns.ID   // the runs that this one sends again for, the first of them last
 	events   map[int64]string // what happened to each customer who enters for it, where every event may enter
 
@@ -146,6 +147,7 @@ func (e *Engine) newPlan(ctx context.Context, tx *store.Tx, c campaigns.Campaign
 	p := &plan{campaign: c, workspace: w, at: rules.Instant{Now: occurrence.Truncate(time.Second), Zone: c.Zone()}, period: c.Period(occurrence)}
 	p.moneyNames, p.computed = moneyNames(theirs.schema()), map[string]*rules.Value{}
 	p.key, p.oneKey = c.EntryKey(occurrence)
+	p.from, p.to = c.Stretch(p.at.Now)
 	var checks campaigns.Checks
 	p.compile(theirs.schema(), known.schema(), &checks)
 	p.checkTrigger(known, &checks)
@@ -267,8 +269,7 @@ func (p *plan) mayEnter(no int64, record rules.Record, earlier store.EntryHistor
 	}
 	if _, perEvent := p.events[no]; p.oneKey && !perEvent {
 		// Who entered under another limit that an earlier version had, in what is one stretch of this one, has entered.
-		from, to := p.campaign.Stretch(p.at.Now)
-		if slices.ContainsFunc(earlier.At, func(at time.Time) bool { return from.IsZero() || !at.Before(from) && at.Before(to) }) {
+		if slices.ContainsFunc(earlier.At, func(at time.Time) bool { return p.from.IsZero() || !at.Before(p.from) && at.Before(p.to) }) {
 			return false
 		}
 	}

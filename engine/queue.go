@@ -46,9 +46,12 @@ func (e *Engine) queuePiece(ctx context.Context, run *campaigns.Run) error {
 	if err := e.store.MonthsOfMessages(ctx); err != nil {
 		return err
 	}
-	workers := pieceWorkers
+	workers, parts := pieceWorkers, pieceParts
 	if ready.plan.scarce() {
 		workers = 1
+	}
+	if run.Eligible <= store.PartSize { // one part, and nothing else to look for
+		workers, parts = 1, 1
 	}
 	var working sync.WaitGroup
 	failed, more := make([]error, workers), make([]bool, workers)
@@ -56,7 +59,7 @@ func (e *Engine) queuePiece(ctx context.Context, run *campaigns.Run) error {
 	until := e.store.Now().Add(pieceTime)
 	for i := range workers {
 		working.Go(func() {
-			for part := 0; part < pieceParts && ctx.Err() == nil && (part == 0 || e.store.Now().Before(until)); part++ {
+			for part := 0; part < parts && ctx.Err() == nil && (part == 0 || e.store.Now().Before(until)); part++ {
 				if more[i], failed[i] = e.queuePart(ctx, run, ready, i > 0, &stopped); !more[i] || failed[i] != nil {
 					return
 				}
@@ -73,7 +76,7 @@ func (e *Engine) queuePiece(ctx context.Context, run *campaigns.Run) error {
 			return err
 		}
 	}
-	if slices.Contains(more, true) {
+	if slices.Contains(more, true) && parts > 1 {
 		return nil
 	}
 	return e.endQueueing(ctx, run)

@@ -13,7 +13,53 @@ import (
 	"beckon/engine/rules"
 )
 
-// readAddresses reads what the store knows of addresses and the executor does not: who is suppressed, and who shares one.
+// learnAddresses reads what the store knows of addresses and the executor does not: who is suppressed, and who shares one.
+// All addresses of a shop are one pass that costs the same for a handful of customers as for everybody, so that of few those
+// of their own are looked up.
+func (s *sieve) learnAddresses(ctx context.Context, tx *store.Tx) error {
+	if s.rest.GetCardinality() >= s.few {
+		return s.readAddresses(ctx, tx)
+	}
+	return s.lookUpAddresses(ctx, tx)
+}
+
+// lookUpAddresses finds among those who are still there who is suppressed, and who shares an address with another of them.
+func (s *sieve) lookUpAddresses(ctx context.Context, tx *store.Tx) error {
+	s.facts.suppressed, s.facts.shared = map[string]*roaring64.Bitmap{}, map[string]map[int64]string{}
+	some := addressed{hashes: map[string][][]byte{}}
+	if !s.rest.IsEmpty() {
+		var err error
+		if some, err = addressesOf(ctx, tx, numbersOf(s.rest)); err != nil {
+			return err
+		}
+	}
+	for _, kind := range s.kinds {
+		hashes := some.hashes[kind]
+		listed, err := tx.Suppressed(ctx, kind, slices.DeleteFunc(slices.Clone(hashes), func(hash []byte) bool { return hash == nil }))
+		if err != nil {
+			return err
+		}
+		suppressed, shared, first := roaring64.New(), map[int64]string{}, map[string]int64{}
+		for i, hash := range hashes {
+			if hash == nil {
+				continue
+			}
+			no, text := some.nos[i], string(hash)
+			if listed[text] {
+				suppressed.Add(uint64(no))
+			}
+			if other, is := first[text]; is {
+				shared[no], shared[other] = text, text
+			} else {
+				first[text] = no
+			}
+		}
+		s.facts.suppressed[kind], s.facts.shared[kind] = suppressed, shared
+	}
+	return nil
+}
+
+// readAddresses reads the same of all customers.
 func (s *sieve) readAddresses(ctx context.Context, tx *store.Tx) (err error) {
 	s.facts.suppressed, s.facts.shared = map[string]*roaring64.Bitmap{}, map[string]map[int64]string{}
 	for _, kind := range s.kinds {

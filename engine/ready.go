@@ -69,8 +69,7 @@ func (e *Engine) readyToQueue(ctx context.Context, run *campaigns.Run) (*readyRu
 		if ready, err = e.readyOf(ctx, p); err != nil {
 			return err
 		}
-		ready.crowded, err = tx.AllCrowded(ctx, sharersMax)
-		return err
+		return ready.readCrowded(ctx, tx, run.Eligible)
 	})
 	if err != nil {
 		return nil, err
@@ -88,6 +87,14 @@ func (e *Engine) readyOf(ctx context.Context, p *plan) (*readyRun, error) {
 	}
 	links, err := e.links(ctx, p.workspace)
 	return &readyRun{plan: p, cipher: cipher, links: links}, err
+}
+
+// readCrowded reads which addresses belong to too many, where a run is large enough to be worth it.
+func (r *readyRun) readCrowded(ctx context.Context, tx *store.Tx, eligible int64) (err error) {
+	if eligible >= crowdedFrom {
+		r.crowded, err = tx.AllCrowded(ctx, sharersMax)
+	}
+	return err
 }
 
 // cipher makes unique codes; its key is the workspace's.
@@ -113,7 +120,7 @@ func (e *Engine) dryBatch(ctx context.Context, tx *store.Tx, p *plan, eligible i
 	if err != nil {
 		return nil, err
 	}
-	if ready.crowded, err = tx.AllCrowded(ctx, sharersMax); err != nil {
+	if err := ready.readCrowded(ctx, tx, eligible); err != nil {
 		return nil, err
 	}
 	b := ready.batch(tx, &campaigns.Run{CampaignID: p.campaign.ID, Version: p.campaign.Version, Occurrence: tx.Now, Kind: campaigns.RunManual, Eligible: eligible})

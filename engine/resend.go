@@ -107,6 +107,7 @@ func (e *Engine) planOf(ctx context.Context, tx *store.Tx, run *campaigns.Run) (
 		return nil, fmt.Errorf("the plan of a resend: %w", err)
 	}
 	p.at.Now, p.resends = run.Occurrence.Truncate(time.Second), chain
+	p.from, p.to = c.Stretch(p.at.Now)
 	return p, nil
 }
 

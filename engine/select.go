@@ -5,11 +5,15 @@ import (
 
 	"context"
 	"fmt"
+	"time"
 
 	"beckon/campaigns"
 	"beckon/campaigns/store"
 	"beckon/engine/audience"
 )
+
+// showEvery is how often a run shows how far its selection is.
+const showEvery = time.Second
 
 // Select finds the audience of one planned run: the rule, then the gates before the arms, which are facts from before any
 // treatment. What it finds is written in one transaction at the end, so that an interrupted selection begins anew.
@@ -110,13 +114,21 @@ func (e *Engine) selectRun(ctx context.Context, run *campaigns.Run) error {
 
 // members asks the executor for a run, and shows how far it is.
 func (e *Engine) members(ctx context.Context, run *campaigns.Run, q audience.Question) (*audience.Answer, error) {
-	q.Progress = func(scanned int64) error { return e.renewRun(ctx, run, scanned) }
+	shown := e.store.Now()
+	q.Progress = func(scanned int64) error {
+		now := e.store.Now()
+		if now.Sub(shown).Abs() < showEvery {
+			return nil
+		}
+		shown = now
+		return e.renewRun(ctx, run, scanned)
+	}
 	found, err := e.find(ctx, q)
 	if err != nil {
 		return nil, err
 	}
-	run.Customers, run.Executor = found.Total, found.Executor
-	return found, e.renewRun(ctx, run, found.Total)
+	run.Customers, run.Scanned, run.Executor = found.Total, found.Total, found.Executor
+	return found, nil
 }
 
 func (e *Engine) renewRun(ctx context.Context, run *campaigns.Run, scanned int64) error {
@@ -148,6 +160,9 @@ func (e *Engine) saveSelection(ctx context.Context, tx *store.Tx, run *campaigns
 	run.SelectedAt = &tx.Now
 	if err := e.guardSelected(ctx, tx, found.plan, run); err != nil {
 		return err
+	}
+	if run.Eligible == 0 && run.Held == "" { // nobody is left to queue
+		run.Status, run.QueuedAt = campaigns.Sending, &tx.Now
 	}
 	return tx.SaveRun(ctx, run, campaigns.Selecting, e.node, tx.Now.Add(Lease))
 }

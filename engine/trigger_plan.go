@@ -93,6 +93,7 @@ func (p *plan) asOf(now time.Time) *plan {
 	at.at.Now = now.Truncate(time.Second)
 	at.period = p.campaign.Period(now)
 	at.key, at.oneKey = p.campaign.EntryKey(now)
+	at.from, at.to = p.campaign.Stretch(at.at.Now)
 	return &at
 }
 

@@ -136,8 +136,15 @@ type happened struct {
 	planned  time.Time
 	finished time.Time
 	status   string
+	reason   string // why it was cancelled
 	channel  string
 	times    int
+}
+
+// capCancels says that a cap cancelled a message: reminders that are a service go ahead of marketing which waits for its
+// hour, and take its place.
+func (h *happened) capCancels() bool {
+	return h.status == "cancelled" && strings.HasPrefix(h.reason, "cap:")
 }
 
 type moment struct {
@@ -158,14 +165,14 @@ func (w *yearWorld) happenings(made map[string]campaigns.ID) map[string]map[mome
 		h.times = all[names[campaign]][at].times + 1
 		all[names[campaign]][at] = h
 	}
-	rows, err := w.sql.Query(w.ctx, `SELECT m.campaign_id, m.no, r.occurrence, coalesce(m.planned_at, m.queued_at), coalesce(m.finished_at, 'epoch'), m.status, m.channel
+	rows, err := w.sql.Query(w.ctx, `SELECT m.campaign_id, m.no, r.occurrence, coalesce(m.planned_at, m.queued_at), coalesce(m.finished_at, 'epoch'), m.status, CASE WHEN m.status = 'cancelled' THEN coalesce(m.history->-1->>'detail', '') ELSE '' END, m.channel
 		FROM messages m JOIN runs r ON r.id = m.run_id`)
 	w.must(err)
 	var campaign, run campaigns.ID
 	var no int64
 	var tick time.Time
 	var h happened
-	_, err = pgx.ForEachRow(rows, []any{&campaign, &no, &tick, &h.planned, &h.finished, &h.status, &h.channel}, func() error { keep(campaign, no, tick, h); return nil })
+	_, err = pgx.ForEachRow(rows, []any{&campaign, &no, &tick, &h.planned, &h.finished, &h.status, &h.reason, &h.channel}, func() error { keep(campaign, no, tick, h); return nil })
 	w.must(err)
 	type stop struct {
 		run, campaign campaigns.ID
@@ -204,6 +211,7 @@ func (v *verdict) against(what, format string, args ...any) {
 type mailbox struct {
 	marketing, counted map[string][]time.Time
 	capped             []happened
+	displaced          []happened // by caps after they were queued
 }
 
 // follow takes one dweller through the year, and what is theirs out of what happened.
@@ -229,6 +237,8 @@ func (w *yearWorld) follow(v *verdict, p *dweller, truth map[string][]expected, 
 					dues = append(chained(slices.Clone(d.later)), dues...)
 				}
 				continue
+			case h.capCancels():
+				box.displaced = append(box.displaced, h)
 			case h.status != "cancelled" && !isService(name):
 				box.marketing[h.channel] = append(box.marketing[h.channel], h.planned)
 			}
@@ -257,8 +267,13 @@ func (w *yearWorld) judge(c calendar, made map[string]campaigns.ID) map[string]m
 			v.against(fmt.Sprintf("the cap of %d %s in %s is broken", limit.Max, limit.Channel, limit.Window), "customer %d: %v", p.no, lives.marketing)
 		}
 		for _, stop := range lives.capped {
-			if !filled(lives.counted, stop.channel, stop.planned) {
+			if !filled(lives.counted, stop.channel, stop.planned, 0) {
 				v.against("a cap stopped somebody whom none should", "customer %d, planned %s, others %v", p.no, stop.planned, lives.counted)
+			}
+		}
+		for _, h := range lives.displaced {
+			if !filled(lives.counted, h.channel, h.planned, 1) {
+				v.against("a cap cancelled what had its place", "customer %d, planned %s, all %v", p.no, h.planned, lives.counted)
 			}
 		}
 	}
@@ -288,7 +303,7 @@ func (v *verdict) message(name string, p *dweller, d expected, h happened) {
 		v.against(name+": it was planned for another time", "customer %d (%s): %s instead of %s", p.no, p.zone, h.planned.In(p.zone), d.planned.In(p.zone))
 	}
 	want := "sent"
-	if d.cancelled {
+	if d.cancelled || h.capCancels() && !isService(name) {
 		want = "cancelled"
 	}
 	if h.status != want && h.status != "ghost" {

@@ -232,10 +232,10 @@ func breaks(planned map[string][]time.Time) (broken []campaigns.Cap) {
 }
 
 // filled says whether some cap of a fresh workspace may stop a message at a time: as many others as it allows lie within
-// its window before or after.
-func filled(counted map[string][]time.Time, channel string, at time.Time) bool {
+// its window before or after. own are those of counted that are the message itself.
+func filled(counted map[string][]time.Time, channel string, at time.Time, own int) bool {
 	for _, limit := range campaigns.FreshWorkspace().Caps {
-		near := 0
+		near := -own
 		for of, times := range counted {
 			if limit.Channel != channel && limit.Channel != campaigns.AnyChannel || limit.Channel == channel && of != channel {
 				continue
