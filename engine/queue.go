@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/RoaringBitmap/roaring/v2/roaring64"
+
 	"beckon/campaigns"
 	"beckon/campaigns/store"
 	"beckon/engine/audience"
@@ -153,8 +155,9 @@ type batch struct {
 	tx      *store.Tx
 	cipher  *offers.Cipher
 	links   links
-	crowded map[string]map[string]bool // addresses of too many, by kind; nil where only those of the batch are looked up
-	dry     bool                       // decides only: nothing is locked, and nothing but the gates is worked out
+	crowded map[string]map[string]bool   // addresses of too many, by kind; nil where only those of the batch are looked up
+	listed  map[string]*roaring64.Bitmap // who is suppressed, by kind of address; nil where that is looked up
+	dry     bool                         // decides only: nothing is locked, and nothing but the gates is worked out
 
 	holders  map[int64]bool // of an entry by the run that this one sends again for
 	names    []string       // of the columns that people have
