@@ -328,16 +328,17 @@ func (b *batch) field(p *person, name string) any {
 // enter stops those whom the entry limit keeps out. Where no other run of the campaign was ever made, nobody entered it.
 func (b *batch) enter(ctx context.Context, nos []int64) error {
 	var earlier map[int64]store.EntryHistory
-	others, err := b.tx.OtherRuns(ctx, b.run)
-	if err != nil {
-		return err
+	var err error
+	if b.others = b.run.OpenUntil != nil; !b.others {
+		if b.others, err = b.tx.OtherRuns(ctx, b.run); err != nil {
+			return err
+		}
 	}
-	if others || b.run.OpenUntil != nil {
+	if b.others {
 		if earlier, err = b.tx.EntriesOf(ctx, b.campaign.ID, nos); err != nil {
 			return err
 		}
 	}
-	b.others = others || b.run.OpenUntil != nil
 	if b.holders, err = b.plan.holders(ctx, b.tx, nos); err != nil {
 		return err
 	}
