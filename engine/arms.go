@@ -160,7 +160,7 @@ func (b *batch) hashes(column string) (hashes [][]byte) {
 
 // reachAgain reads which addresses may not be written to, where the way to somebody depends on it.
 func (b *batch) reachAgain(ctx context.Context, _ []int64) error {
-	if !b.choosesWays() {
+	if !b.choosesWays() || b.listed != nil {
 		return nil
 	}
 	b.suppressed = map[string]map[string]bool{}
@@ -206,7 +206,14 @@ func (b *batch) reaches(p *person, v *variant) bool {
 func (b *batch) reachesBy(p *person, kind string) bool {
 	consent, _ := b.field(p, consentColumn(kind)).(bool)
 	hash, _ := b.field(p, hashColumn(kind)).([]byte)
-	return (consent || b.isTransactional()) && len(hash) > 0 && !b.suppressed[kind][string(hash)]
+	return (consent || b.isTransactional()) && len(hash) > 0 && !b.isSuppressed(p, kind, hash)
+}
+
+func (b *batch) isSuppressed(p *person, kind string, hash []byte) bool {
+	if b.listed != nil {
+		return b.listed[kind].Contains(uint64(p.no))
+	}
+	return b.suppressed[kind][string(hash)]
 }
 
 func hashColumn(kind string) string {

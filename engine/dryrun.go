@@ -2,12 +2,13 @@ package engine
 
 import (
 	"context"
+	"errors"
+	"iter"
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
-
-	"github.com/RoaringBitmap/roaring/v2/roaring64"
 
 	"beckon/campaigns"
 	"beckon/campaigns/store"
@@ -83,7 +84,7 @@ func (e *Engine) DryRunCampaign(ctx context.Context, id campaigns.ID, version in
 	for gate, members := range found.gates {
 		out.Gates[string(gate)] = int64(members.GetCardinality())
 	}
-	err = e.store.View(ctx, func(tx *store.Tx) error { return e.late(ctx, tx, p, found.rest, out) })
+	err = e.late(ctx, found, out)
 	for _, n := range out.Gates {
 		out.Audience += n
 	}
@@ -92,28 +93,61 @@ func (e *Engine) DryRunCampaign(ctx context.Context, id campaigns.ID, version in
 	return out, err
 }
 
+// lateWalkers is how many walk a dry run's parts side by side: one waits for PostgreSQL while another calculates.
+const lateWalkers = 2
+
 // late leads the eligible through the gates after the arms, in the order in which a run would, and adds what became of them.
-func (e *Engine) late(ctx context.Context, tx *store.Tx, p *plan, eligible *roaring64.Bitmap, out *DryRun) error {
-	b, err := e.dryBatch(ctx, tx, p, int64(eligible.GetCardinality()))
-	if err != nil {
-		return err
+func (e *Engine) late(ctx context.Context, found *sieve, out *DryRun) error {
+	next, stop := iter.Pull(found.parts(found.rest))
+	defer stop()
+	walkers := lateWalkers
+	if found.scarce() { // who comes first decides who gets it
+		walkers = 1
 	}
-	for nos := range p.parts(eligible) {
-		if err := b.decide(ctx, nos); err != nil {
-			return err
-		}
-		for gate, nos := range b.gates {
-			if gate.IsGhost() {
-				out.GhostGates[strings.TrimPrefix(string(gate), "ghost:")] += int64(len(nos))
-			} else {
-				out.Gates[string(gate)] += int64(len(nos))
-			}
-		}
-		for i := range b.people {
-			if p := &b.people[i]; !p.outside && p.arm.Arm != "" {
-				out.Arms[p.arm.Arm]++
-			}
+	var parts, sums sync.Mutex
+	var walking sync.WaitGroup
+	failed := make([]error, walkers)
+	for i := range failed {
+		walking.Go(func() {
+			failed[i] = e.store.View(ctx, func(tx *store.Tx) error {
+				b, err := e.dryBatch(ctx, tx, found.plan, int64(found.rest.GetCardinality()))
+				if err != nil {
+					return err
+				}
+				b.listed = found.facts.suppressed
+				for {
+					parts.Lock()
+					nos, more := next()
+					parts.Unlock()
+					if !more {
+						return nil
+					}
+					if err := b.decide(ctx, nos); err != nil {
+						return err
+					}
+					sums.Lock()
+					out.add(b)
+					sums.Unlock()
+				}
+			})
+		})
+	}
+	walking.Wait()
+	return errors.Join(failed...)
+}
+
+// add counts what became of a batch.
+func (d *DryRun) add(b *batch) {
+	for gate, nos := range b.gates {
+		if gate.IsGhost() {
+			d.GhostGates[strings.TrimPrefix(string(gate), "ghost:")] += int64(len(nos))
+		} else {
+			d.Gates[string(gate)] += int64(len(nos))
 		}
 	}
-	return nil
+	for i := range b.people {
+		if p := &b.people[i]; !p.outside && p.arm.Arm != "" {
+			d.Arms[p.arm.Arm]++
+		}
+	}
 }

@@ -39,7 +39,7 @@ type plan struct {
 	period   string
 	key      string // of the entry, where it is the same for everybody
 	oneKey   bool
-	from, to time.Time // of the stretch that the key holds for; zero for ever
+	from, to time.Time        // of the stretch that the key holds for; zero for ever
 	resends  []campaigns.ID   // the runs that this one sends again for, the first of them last
 	events   map[int64]string // what happened to each customer who enters for it, where every event may enter
 

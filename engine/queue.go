@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/RoaringBitmap/roaring/v2/roaring64"
+
 	"beckon/campaigns"
 	"beckon/campaigns/store"
 	"beckon/engine/audience"
@@ -153,8 +155,9 @@ type batch struct {
 	tx      *store.Tx
 	cipher  *offers.Cipher
 	links   links
-	crowded map[string]map[string]bool // addresses of too many, by kind; nil where only those of the batch are looked up
-	dry     bool                       // decides only: nothing is locked, and nothing but the gates is worked out
+	crowded map[string]map[string]bool   // addresses of too many, by kind; nil where only those of the batch are looked up
+	listed  map[string]*roaring64.Bitmap // who is suppressed, by kind of address; nil where that is looked up
+	dry     bool                         // decides only: nothing is locked, and nothing but the gates is worked out
 
 	holders  map[int64]bool // of an entry by the run that this one sends again for
 	names    []string       // of the columns that people have
@@ -325,16 +328,17 @@ func (b *batch) field(p *person, name string) any {
 // enter stops those whom the entry limit keeps out. Where no other run of the campaign was ever made, nobody entered it.
 func (b *batch) enter(ctx context.Context, nos []int64) error {
 	var earlier map[int64]store.EntryHistory
-	others, err := b.tx.OtherRuns(ctx, b.run)
-	if err != nil {
-		return err
+	var err error
+	if b.others = b.run.OpenUntil != nil; !b.others {
+		if b.others, err = b.tx.OtherRuns(ctx, b.run); err != nil {
+			return err
+		}
 	}
-	if others || b.run.OpenUntil != nil {
+	if b.others {
 		if earlier, err = b.tx.EntriesOf(ctx, b.campaign.ID, nos); err != nil {
 			return err
 		}
 	}
-	b.others = others || b.run.OpenUntil != nil
 	if b.holders, err = b.plan.holders(ctx, b.tx, nos); err != nil {
 		return err
 	}

@@ -18,7 +18,8 @@ const (
 
 // LockSlices holds, until the transaction ends, the slices that customers lie in: whoever reads what caps and entry limits
 // count and then queues holds them, so that no two do it for the same customer at once. Slices are taken in ascending
-// order; what the transaction reads afterwards shows all that others wrote under them.
+// order; what the transaction reads afterwards shows all that others wrote under them. Those that it holds already are not
+// asked for again.
 func (tx *Tx) LockSlices(ctx context.Context, nos []int64) error {
 	var wanted [slicesOfNo]bool
 	for _, no := range nos {
@@ -26,9 +27,13 @@ func (tx *Tx) LockSlices(ctx context.Context, nos []int64) error {
 	}
 	var ascending []int32
 	for slice, is := range wanted {
-		if is {
+		if is && !tx.slices[slice] {
 			ascending = append(ascending, int32(slice))
+			tx.slices[slice] = true
 		}
+	}
+	if len(ascending) == 0 {
+		return nil
 	}
 	_, err := tx.exec(ctx, "locking slices", `SELECT pg_advisory_xact_lock($1, slice) FROM unnest($2::int[]) AS slice`, sliceLockKind, ascending)
 	return err

@@ -29,8 +29,9 @@ type Tx struct {
 	tx    pgx.Tx
 	store *Store
 
-	signalled bool           // signals were written
-	made      map[int64]bool // customers who came into being
+	signalled bool             // signals were written
+	made      map[int64]bool   // customers who came into being
+	slices    [slicesOfNo]bool // of customers that the transaction holds
 }
 
 // Options of Open. Connections is the most that the pool opens, 0 for 16.
