@@ -267,7 +267,7 @@ func (p *plan) mayEnter(no int64, record rules.Record, earlier store.EntryHistor
 	if e := p.campaign.Entry; e != nil && e.Every != nil {
 		return earlier.N == 0 || !earlier.Last.After(p.at.Now.Add(-time.Duration(*e.Every)))
 	}
-	if p.oneKey {
+	if p.oneKey && p.events == nil { // else what happened is the key, however soon one thing comes after another
 		// Who entered under another limit that an earlier version had, in what is one stretch of this one, has entered.
 		if slices.ContainsFunc(earlier.At, func(at time.Time) bool { return p.from.IsZero() || !at.Before(p.from) && at.Before(p.to) }) {
 			return false
