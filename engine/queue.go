@@ -159,13 +159,14 @@ type batch struct {
 	listed  map[string]*roaring64.Bitmap // who is suppressed, by kind of address; nil where that is looked up
 	dry     bool                         // decides only: nothing is locked, and nothing but the gates is worked out
 
-	holders  map[int64]bool // of an entry by the run that this one sends again for
-	names    []string       // of the columns that people have
-	column   map[string]int // by name
-	people   []person
-	gates    map[campaigns.Gate][]int64
-	messages []campaigns.Message
-	coupons  []campaigns.Coupon
+	admissions *admissions    // that it leaves to be written; nil where it writes itself
+	holders    map[int64]bool // of an entry by the run that this one sends again for
+	names      []string       // of the columns that people have
+	column     map[string]int // by name
+	people     []person
+	gates      map[campaigns.Gate][]int64
+	messages   []campaigns.Message
+	coupons    []campaigns.Coupon
 	*walk
 }
 
@@ -372,10 +373,21 @@ func (b *batch) write(ctx context.Context) error {
 			assignments = append(assignments, p.arm)
 		}
 	}
-	if err := b.tx.Enter(ctx, b.run, entries); err != nil {
-		return err
+	admitted := store.Admitted{Run: b.run, Period: b.period, Entries: entries, Assignments: assignments}
+	if b.admissions != nil {
+		b.admissions.keep(admitted, b.messages)
+		if len(b.coupons) == 0 {
+			return b.saveLimits(ctx)
+		}
+		if err := b.admissions.write(ctx, b.tx); err != nil { // before the coupons of its messages
+			return err
+		}
+		if err := b.tx.IssueCoupons(ctx, b.coupons); err != nil {
+			return err
+		}
+		return b.saveLimits(ctx)
 	}
-	if err := b.tx.SaveAssignments(ctx, b.run, b.period, assignments); err != nil {
+	if err := b.tx.SaveAdmitted(ctx, []store.Admitted{admitted}); err != nil {
 		return err
 	}
 	if err := b.tx.QueueMessages(ctx, b.messages); err != nil {

@@ -239,12 +239,13 @@ func (e *Engine) enter(ctx context.Context, tx *store.Tx, doors []*door) error {
 	if err := tx.LockSlices(ctx, entering); err != nil { // all at once: transactions that take them in turns would wait for each other
 		return err
 	}
+	to := newAdmissions()
 	for _, d := range doors {
-		if err := e.letIn(ctx, tx, d, matching[d]); err != nil {
+		if err := e.letIn(ctx, tx, d, matching[d], to); err != nil {
 			return err
 		}
 	}
-	return nil
+	return to.end(ctx, tx)
 }
 
 // latestOf is the instant at which each customer is looked at: now, or the time of what happened where a till's clock runs
@@ -268,7 +269,7 @@ func latestOf(doors []*door, now time.Time) map[int64]time.Time {
 
 // letIn leads the arrivals who match through the gates of the day's run. Several arrivals of one customer go one after
 // another, so that each meets what the one before it left.
-func (e *Engine) letIn(ctx context.Context, tx *store.Tx, d *door, matching map[int64]bool) error {
+func (e *Engine) letIn(ctx context.Context, tx *store.Tx, d *door, matching map[int64]bool, to *admissions) error {
 	arrivals := slices.DeleteFunc(d.arrivals, func(a arrival) bool { return !matching[a.no] })
 	if len(arrivals) == 0 {
 		return nil
@@ -294,7 +295,7 @@ func (e *Engine) letIn(ctx context.Context, tx *store.Tx, d *door, matching map[
 		if round.campaign.Entry == nil {
 			round.events = keys
 		}
-		if err := e.admit(ctx, tx, &round, &run, nos); err != nil {
+		if err := e.admit(ctx, tx, &round, &run, nos, to); err != nil {
 			return d.broken(err)
 		}
 	}

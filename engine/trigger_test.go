@@ -156,6 +156,41 @@ func TestFourIdenticalEventsEnterOnceAndFourDifferentOnesWithinTheLimit(t *testi
 	w.wants(limited["once"], "c0", 1)
 }
 
+func TestCampaignsThatOneEventStartsCountEachOthersMessagesForCaps(t *testing.T) {
+	w := newWorld(t, "2026-11-21T10:00:00+08:00")
+	w.customers(3, nil)
+	caps := []campaigns.Cap{{Channel: campaigns.AnyChannel, Max: 2, Window: campaigns.Day}}
+	var all []campaigns.Campaign
+	for i := range 4 {
+		all = append(all, w.triggered(campaigns.Trigger{Event: "visit"}, func(d *campaigns.Definition) {
+			none := 0.0
+			d.Name, d.Purpose, d.Caps, d.Holdout = fmt.Sprint("campaign ", i), "marketing", &caps, &none
+		}))
+	}
+	customers := []string{"c0", "c1", "c2"}
+	for _, c := range customers { // in one batch
+		w.happens(c, "visit", "of "+c)
+	}
+	w.settle()
+	passed, capped := int64(0), int64(0)
+	for _, c := range all {
+		run := w.runs(c.ID)[0]
+		passed, capped = passed+run.Gates["passed"], capped+run.Gates["cap"]
+	}
+	if passed != 6 || capped != 6 {
+		t.Errorf("%d passed and %d are capped, want 6 and 6", passed, capped)
+	}
+	for _, customer := range customers {
+		got := 0
+		for _, c := range all {
+			got += w.got(c, customer)
+		}
+		if got != 2 {
+			t.Errorf("%s got %d messages", customer, got)
+		}
+	}
+}
+
 func TestWhatNobodyWaitsForLeavesNoSignal(t *testing.T) {
 	w := newWorld(t, "2026-11-21T10:00:00+08:00")
 	w.customers(2, nil)

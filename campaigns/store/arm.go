@@ -40,15 +40,70 @@ func (tx *Tx) Assignments(ctx context.Context, campaign campaigns.ID, period str
 // SaveAssignments keeps new arms and the first due time of those that exist. An arm that is there never changes; who saves
 // new ones holds the customers' slices and has read Assignments under them.
 func (tx *Tx) SaveAssignments(ctx context.Context, run *campaigns.Run, period string, assignments []Assignment) error {
-	rows, fresh := newCopyRows(len(assignments), 10), 0
-	var nos []int64
-	var due []time.Time
-	for i := range assignments {
-		a := &assignments[i]
+	return tx.SaveAdmitted(ctx, []Admitted{{Run: run, Period: period, Assignments: assignments}})
+}
+
+// Admitted are customers who are let into a run: their entries, and their arms in the run's period.
+type Admitted struct {
+	Run         *campaigns.Run
+	Period      string
+	Entries     []Entered
+	Assignments []Assignment
+}
+
+// SaveAdmitted is Enter and SaveAssignments for several runs at once.
+func (tx *Tx) SaveAdmitted(ctx context.Context, all []Admitted) error {
+	entries, arms := 0, 0
+	for _, a := range all {
+		entries, arms = entries+len(a.Entries), arms+len(a.Assignments)
+	}
+	if entries > 0 {
+		rows := newCopyRows(entries, 5)
+		for _, a := range all {
+			a.entries(rows)
+		}
+		if err := tx.copyIn(ctx, "keeping entries", "campaign_entries", "no, campaign_id, key, run_id, at", rows); err != nil {
+			return err
+		}
+	}
+	rows, fresh := newCopyRows(arms, 10), 0
+	for _, a := range all {
+		n, err := a.arms(tx.Now, rows)
+		if err != nil {
+			return err
+		}
+		fresh += n
+	}
+	if fresh > 0 {
+		if err := tx.copyIn(ctx, "saving arms", "arms", "no, campaign_id, period, arm, bucket, version, run_id, assigned_at, due_at, key", rows); err != nil {
+			return err
+		}
+	}
+	for _, a := range all {
+		if err := tx.saveDue(ctx, &a); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *Admitted) entries(rows *copyRows) {
+	for _, e := range a.Entries {
+		rows.begin()
+		rows.Int8(e.No)
+		rows.id(a.Run.CampaignID)
+		rows.Text(e.Key)
+		rows.id(a.Run.ID)
+		rows.micros(a.Run.Occurrence)
+	}
+}
+
+// arms are rows of those that are new; it gives how many.
+func (a *Admitted) arms(now time.Time, rows *copyRows) (fresh int, err error) {
+	run, period := a.Run, a.Period
+	for i := range a.Assignments {
+		a := &a.Assignments[i]
 		if a.Existed {
-			if a.DueAt != nil {
-				nos, due = append(nos, a.No), append(due, *a.DueAt)
-			}
 			continue
 		}
 		fresh++
@@ -60,7 +115,7 @@ func (tx *Tx) SaveAssignments(ctx context.Context, run *campaigns.Run, period st
 		rows.int2(a.Bucket)
 		rows.Int4(int32(run.Version))
 		rows.id(run.ID)
-		rows.micros(tx.Now)
+		rows.micros(now)
 		if a.DueAt == nil {
 			rows.Null()
 		} else {
@@ -68,23 +123,30 @@ func (tx *Tx) SaveAssignments(ctx context.Context, run *campaigns.Run, period st
 		}
 		key, err := hex.DecodeString(a.Key)
 		if err != nil {
-			return fmt.Errorf("saving arms: the key %q is not hexadecimal", a.Key)
+			return fresh, fmt.Errorf("saving arms: the key %q is not hexadecimal", a.Key)
 		}
 		if len(key) == 0 {
 			key = nil
 		}
 		rows.Bytes(key)
 	}
-	if fresh > 0 {
-		if err := tx.copyIn(ctx, "saving arms", "arms", "no, campaign_id, period, arm, bucket, version, run_id, assigned_at, due_at, key", rows); err != nil {
-			return err
+	return fresh, nil
+}
+
+// saveDue keeps the first due time of arms that were there before.
+func (tx *Tx) saveDue(ctx context.Context, a *Admitted) error {
+	var nos []int64
+	var due []time.Time
+	for _, arm := range a.Assignments {
+		if arm.Existed && arm.DueAt != nil {
+			nos, due = append(nos, arm.No), append(due, *arm.DueAt)
 		}
 	}
 	if len(nos) == 0 {
 		return nil
 	}
 	_, err := tx.exec(ctx, "saving when arms are due", `UPDATE arms a SET due_at = d.due FROM unnest($3::bigint[], $4::timestamptz[]) AS d(no, due)
-		WHERE a.no = d.no AND a.campaign_id = $1 AND a.period = $2 AND a.due_at IS NULL`, run.CampaignID, period, nos, due)
+		WHERE a.no = d.no AND a.campaign_id = $1 AND a.period = $2 AND a.due_at IS NULL`, a.Run.CampaignID, a.Period, nos, due)
 	return err
 }
 
@@ -119,19 +181,7 @@ type Entered struct {
 // Enter keeps entries. An entry's time is the run's planned one. Who enters holds the customers' slices and has read
 // EntriesOf under them; the table's key is the last guard.
 func (tx *Tx) Enter(ctx context.Context, run *campaigns.Run, entries []Entered) error {
-	if len(entries) == 0 {
-		return nil
-	}
-	rows := newCopyRows(len(entries), 5)
-	for _, e := range entries {
-		rows.begin()
-		rows.Int8(e.No)
-		rows.id(run.CampaignID)
-		rows.Text(e.Key)
-		rows.id(run.ID)
-		rows.micros(run.Occurrence)
-	}
-	return tx.copyIn(ctx, "keeping entries", "campaign_entries", "no, campaign_id, key, run_id, at", rows)
+	return tx.SaveAdmitted(ctx, []Admitted{{Run: run, Entries: entries}})
 }
 
 // EntriesOf reads the entries of some customers.

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"fmt"
@@ -40,6 +41,7 @@ func (tx *Tx) EnsureRun(ctx context.Context, r *campaigns.Run, alone bool) (camp
 
 // gatePlace is a gate's customers in a chunk.
 type gatePlace struct {
+	run    campaigns.ID
 	gate   string
 	chunk  int32
 	nos    []int64
@@ -47,30 +49,37 @@ type gatePlace struct {
 }
 
 func compareGates(a, b gatePlace) int {
-	return cmp.Or(cmp.Compare(a.gate, b.gate), cmp.Compare(a.chunk, b.chunk))
+	return cmp.Or(bytes.Compare(a.run[:], b.run[:]), cmp.Compare(a.gate, b.gate), cmp.Compare(a.chunk, b.chunk))
 }
 
 func scanGate(row pgx.CollectableRow) (gatePlace, error) {
 	var p gatePlace
-	err := row.Scan(&p.gate, &p.chunk, &p.bitmap)
+	err := row.Scan(&p.run, &p.gate, &p.chunk, &p.bitmap)
 	return p, err
 }
 
-// AddToGates counts entries at the gates of a run that stays open: a customer who enters twice is counted twice, and listed
-// once. Two nodes wait for each other, in the order of gates and chunks.
-func (tx *Tx) AddToGates(ctx context.Context, run campaigns.ID, gates map[campaigns.Gate][]int64) error {
-	places := placesOf(gates)
-	names, chunks := make([]string, len(places)), make([]int32, len(places))
+// AddToGates counts entries at the gates of runs that stay open: a customer who enters twice is counted twice, and listed
+// once. Two nodes wait for each other, in the order of runs, gates and chunks, until the transaction ends: it belongs at its end.
+func (tx *Tx) AddToGates(ctx context.Context, byRun map[campaigns.ID]map[campaigns.Gate][]int64) error {
+	var places []gatePlace
+	for run, gates := range byRun {
+		places = append(places, placesOf(run, gates)...)
+	}
+	if len(places) == 0 {
+		return nil
+	}
+	slices.SortFunc(places, compareGates)
+	runs, names, chunks := make([]campaigns.ID, len(places)), make([]string, len(places)), make([]int32, len(places))
 	for i, p := range places {
-		names[i], chunks[i] = p.gate, p.chunk
+		runs[i], names[i], chunks[i] = p.run, p.gate, p.chunk
 	}
 	none, err := roaring.New().ToBytes()
 	if err != nil {
 		return err
 	}
 	kept, err := many(ctx, tx, "gates", `INSERT INTO audiences AS a (run_id, gate, chunk, part, n, bitmap)
-		SELECT $1, gate, chunk, 0, 0, $4 FROM unnest($2::text[], $3::int[]) p(gate, chunk) ORDER BY gate COLLATE "C", chunk
-		ON CONFLICT (run_id, gate, chunk, part) DO UPDATE SET n = a.n RETURNING gate, chunk, bitmap`, scanGate, run, names, chunks, none)
+		SELECT run, gate, chunk, 0, 0, $4 FROM unnest($1::uuid[], $2::text[], $3::int[]) p(run, gate, chunk) ORDER BY run, gate COLLATE "C", chunk
+		ON CONFLICT (run_id, gate, chunk, part) DO UPDATE SET n = a.n RETURNING run_id, gate, chunk, bitmap`, scanGate, runs, names, chunks, none)
 	if err != nil {
 		return err
 	}
@@ -86,12 +95,12 @@ func (tx *Tx) AddToGates(ctx context.Context, run campaigns.ID, gates map[campai
 		}
 	}
 	_, err = tx.exec(ctx, "counting at gates", `UPDATE audiences a SET n = a.n + p.n, bitmap = p.bitmap
-		FROM unnest($2::text[], $3::int[], $4::int[], $5::bytea[]) p(gate, chunk, n, bitmap)
-		WHERE a.run_id = $1 AND a.gate = p.gate AND a.chunk = p.chunk AND a.part = 0`, run, names, chunks, counts, bitmaps)
+		FROM unnest($1::uuid[], $2::text[], $3::int[], $4::int[], $5::bytea[]) p(run, gate, chunk, n, bitmap)
+		WHERE a.run_id = p.run AND a.gate = p.gate AND a.chunk = p.chunk AND a.part = 0`, runs, names, chunks, counts, bitmaps)
 	return err
 }
 
-func placesOf(gates map[campaigns.Gate][]int64) []gatePlace {
+func placesOf(run campaigns.ID, gates map[campaigns.Gate][]int64) []gatePlace {
 	var places []gatePlace
 	for gate, nos := range gates {
 		byChunk := map[int32][]int64{}
@@ -99,10 +108,9 @@ func placesOf(gates map[campaigns.Gate][]int64) []gatePlace {
 			byChunk[int32(no/chunkSize)] = append(byChunk[int32(no/chunkSize)], no)
 		}
 		for chunk, of := range byChunk {
-			places = append(places, gatePlace{gate: string(gate), chunk: chunk, nos: of})
+			places = append(places, gatePlace{run: run, gate: string(gate), chunk: chunk, nos: of})
 		}
 	}
-	slices.SortFunc(places, compareGates)
 	return places
 }
 
