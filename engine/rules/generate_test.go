@@ -314,10 +314,10 @@ func (w *writer) rank(d int) string {
 	if len(w.elements) > 0 {
 		d = 0
 	}
-	elements, vars := w.elements, w.vars
-	w.elements, w.vars, w.isRank = nil, nil, true
+	elements, vars, lists := w.elements, w.vars, w.lists
+	w.elements, w.vars, w.lists, w.isRank = nil, nil, nil, true
 	x := w.value(rapid.SampledFrom([]Type{Int, Number, Money, DateType, Time}).Draw(w.t, "by"), d)
-	w.elements, w.vars, w.isRank = elements, vars, false
+	w.elements, w.vars, w.lists, w.isRank = elements, vars, lists, false
 	if w.chance(2) {
 		return "percentile(" + x + ")"
 	}
