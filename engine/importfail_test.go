@@ -157,6 +157,30 @@ func TestAnImportWhoseNodeDiedIsMarkedFailed(t *testing.T) {
 	done.Wait()
 }
 
+func TestLookingForDeadImportsDisturbsNoLivingOne(t *testing.T) {
+	s := storetest.Open(t, storetest.NewClock(t, "2026-11-21T10:00:00Z").Now)
+	ctx, stop := context.WithCancel(t.Context())
+	var looking sync.WaitGroup
+	for range 3 {
+		looking.Go(func() {
+			for ctx.Err() == nil {
+				if n, err := s.FailInterrupted(ctx); n != 0 || (err != nil && ctx.Err() == nil) {
+					t.Errorf("%d of the living were taken for dead: %v", n, err)
+					return
+				}
+			}
+		})
+	}
+	for n := range 20 {
+		if i, err := engine.Import(ctx, s, campaigns.NewID(s.Now()), campaigns.ImportOptions{Kind: campaigns.ImportPurchases, Format: "csv"},
+			strings.NewReader(lines(20, false)), nil); err != nil || i.Status != "done" {
+			t.Fatalf("import %d: %+v %v", n, i, err)
+		}
+	}
+	stop()
+	looking.Wait()
+}
+
 func TestImportsAndTillsAtOnceKeepFiguresRight(t *testing.T) {
 	s := shop(t)
 	ctx := context.Background()

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -90,8 +91,7 @@ func (tx *Tx) SaveImport(ctx context.Context, i *campaigns.Import) error {
 func (s *Store) FailInterrupted(ctx context.Context) (failed int, err error) {
 	var running []campaigns.ID
 	err = s.View(ctx, func(tx *Tx) error {
-		running, err = many(ctx, tx, "imports", `SELECT id FROM imports WHERE status = 'running' AND (phase <> 'staged' OR seen_at < $1)`,
-			pgx.RowTo[campaigns.ID], tx.Now.Add(-time.Minute))
+		running, err = tx.interrupted(ctx)
 		return err
 	})
 	if err != nil {
@@ -106,6 +106,9 @@ func (s *Store) FailInterrupted(ctx context.Context) (failed int, err error) {
 			if !dead {
 				return nil
 			}
+			if still, err := tx.interrupted(ctx); err != nil || !slices.Contains(still, id) {
+				return err // it had its lock until now, and went on to be merged
+			}
 			failed++
 			if err := tx.dropStage(ctx, id); err != nil {
 				return err
@@ -119,6 +122,12 @@ func (s *Store) FailInterrupted(ctx context.Context) (failed int, err error) {
 		}
 	}
 	return failed, nil
+}
+
+// interrupted are imports that look as if their node died; their lock says whether it did.
+func (tx *Tx) interrupted(ctx context.Context) ([]campaigns.ID, error) {
+	return many(ctx, tx, "imports", `SELECT id FROM imports WHERE status = 'running' AND (phase <> 'staged' OR seen_at < $1)`,
+		pgx.RowTo[campaigns.ID], tx.Now.Add(-time.Minute))
 }
 
 // DiskFull recognises that PostgreSQL has no room left.

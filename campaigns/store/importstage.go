@@ -8,6 +8,7 @@ import (
 	"hash/maphash"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -93,16 +94,32 @@ func (s *Store) lease(ctx context.Context, id campaigns.ID) (*pgxpool.Conn, erro
 	if err != nil {
 		return nil, fmt.Errorf("waiting for a connection: %w", err)
 	}
-	var got bool
-	if err := conn.QueryRow(ctx, `SELECT pg_try_advisory_lock($1)`, leaseKey(id)).Scan(&got); err != nil || !got {
-		conn.Release()
-		if err != nil {
+	for try := 0; ; try++ {
+		var got bool
+		if err := conn.QueryRow(ctx, `SELECT pg_try_advisory_lock($1)`, leaseKey(id)).Scan(&got); err != nil {
+			conn.Release()
 			return nil, fmt.Errorf("locking an import: %w", err)
 		}
-		return nil, campaigns.Conflict("this import is being worked on already")
+		switch {
+		case got:
+			return conn, nil
+		case try == leaseTries:
+			conn.Release()
+			return nil, campaigns.Conflict("this import is being worked on already")
+		}
+		select {
+		case <-time.After(leasePause): // FailInterrupted holds it for a moment while it looks
+		case <-ctx.Done():
+			conn.Release()
+			return nil, ctx.Err()
+		}
 	}
-	return conn, nil
 }
+
+const (
+	leaseTries = 20
+	leasePause = 50 * time.Millisecond
+)
 
 func releaseLease(conn *pgxpool.Conn, id campaigns.ID) {
 	ctx := context.Background()
