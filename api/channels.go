@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 
 	"beckon/campaigns"
 	"beckon/campaigns/store"
@@ -10,31 +9,17 @@ import (
 
 // channelEdit is a configured provider as it is written. Secrets that an edit leaves out stay.
 type channelEdit struct {
-	ID       string          `json:"id,omitempty" maxLength:"200" doc:"chosen here when it is left out"`
-	Name     string          `json:"name" minLength:"1" maxLength:"200"`
-	Kind     string          `json:"kind" enum:"smtp,catcher"`
-	Settings channelSettings `json:"settings,omitempty"`
+	ID       string                    `json:"id,omitempty" maxLength:"200" doc:"chosen here when it is left out"`
+	Name     string                    `json:"name" minLength:"1" maxLength:"200"`
+	Kind     string                    `json:"kind" enum:"smtp,smpp,gateway,catcher"`
+	Settings campaigns.ChannelSettings `json:"settings,omitempty"`
 
 	CreatedAt any `json:"created_at,omitempty" readOnly:"true"`
 	ChangedAt any `json:"changed_at,omitempty" readOnly:"true"`
 }
 
-// channelSettings are those of all kinds; an absent one is its kind's own preset.
-type channelSettings struct {
-	Host          string   `json:"host,omitempty"`
-	Port          int      `json:"port,omitempty"`
-	TLS           string   `json:"tls,omitempty" enum:"none,starttls,tls"`
-	Username      string   `json:"username,omitempty"`
-	Password      *string  `json:"password,omitempty" doc:"written, and never read back"`
-	From          string   `json:"from,omitempty"`
-	FromName      string   `json:"from_name,omitempty"`
-	Connections   int      `json:"connections,omitempty"`
-	RatePerSecond *float64 `json:"rate_per_second,omitempty" doc:"no limit when it is left out"`
-}
-
-func (e *channelEdit) channel() (campaigns.Channel, error) {
-	settings, err := json.Marshal(e.Settings)
-	return campaigns.Channel{ID: e.ID, Name: e.Name, Kind: e.Kind, Settings: settings}, err
+func (e *channelEdit) channel() campaigns.Channel {
+	return campaigns.Channel{ID: e.ID, Name: e.Name, Kind: e.Kind, Settings: e.Settings}
 }
 
 func (s *Server) listChannels(ctx context.Context, in *struct{ Listing }) (*listOf[campaigns.Channel], error) {
@@ -47,7 +32,7 @@ func (s *Server) listChannels(ctx context.Context, in *struct{ Listing }) (*list
 		return nil, err
 	}
 	for i := range found {
-		found[i] = s.engine.HideSecrets(found[i])
+		found[i].Settings = found[i].Settings.WithoutSecrets()
 	}
 	return slice(in.Listing, found, func(c campaigns.Channel) string { return c.ID })
 }
@@ -62,25 +47,27 @@ func (s *Server) channel(ctx context.Context, in *byID) (*one[campaigns.Channel]
 }
 
 func (s *Server) shownChannel(c campaigns.Channel) *one[campaigns.Channel] {
-	return &one[campaigns.Channel]{etag(c.Revision), s.engine.HideSecrets(c)}
+	return &one[campaigns.Channel]{etag(c.Revision), withoutSecrets(c)}
+}
+
+func withoutSecrets(c campaigns.Channel) campaigns.Channel {
+	c.Settings = c.Settings.WithoutSecrets()
+	return c
 }
 
 func (s *Server) createChannel(ctx context.Context, in *struct{ Body channelEdit }) (*one[campaigns.Channel], error) {
-	c, err := in.Body.channel()
-	if err != nil {
-		return nil, err
-	}
+	c := in.Body.channel()
 	if c.ID == "" {
 		c.ID = campaigns.NewID(s.store.Now()).String()
 	}
-	if err := s.engine.CheckChannel(&c); err != nil {
-		return nil, err
-	}
-	err = s.store.Update(ctx, func(tx *store.Tx) error {
+	err := s.store.Update(ctx, func(tx *store.Tx) error {
+		if err := s.engine.CheckChannel(ctx, tx, &c); err != nil {
+			return err
+		}
 		if err := tx.CreateChannel(ctx, &c); err != nil {
 			return err
 		}
-		return tx.Audit(ctx, actor(ctx), "create", "channel", c.ID, nil, s.engine.HideSecrets(c))
+		return tx.Audit(ctx, actor(ctx), "create", "channel", c.ID, nil, withoutSecrets(c))
 	})
 	return s.shownChannel(c), err
 }
@@ -90,11 +77,8 @@ func (s *Server) putChannel(ctx context.Context, in *struct {
 	Match
 	Body channelEdit
 }) (*one[campaigns.Channel], error) {
-	edited, err := in.Body.channel()
-	if err != nil {
-		return nil, err
-	}
-	err = s.store.Update(ctx, func(tx *store.Tx) error {
+	edited := in.Body.channel()
+	err := s.store.Update(ctx, func(tx *store.Tx) error {
 		old, err := tx.LockChannel(ctx, in.ID)
 		if err != nil {
 			return err
@@ -103,23 +87,23 @@ func (s *Server) putChannel(ctx context.Context, in *struct {
 			return err
 		}
 		edited.ID, edited.Revision, edited.CreatedAt = old.ID, old.Revision, old.CreatedAt
-		s.engine.KeepSecrets(&old, &edited)
-		if err := s.checkEdited(&old, &edited); err != nil {
+		edited.Settings.KeepSecrets(old.Settings)
+		if err := s.checkEdited(ctx, tx, &old, &edited); err != nil {
 			return err
 		}
 		if err := tx.SaveChannel(ctx, &edited); err != nil {
 			return err
 		}
-		return tx.Audit(ctx, actor(ctx), "edit", "channel", old.ID, s.engine.HideSecrets(old), s.engine.HideSecrets(edited))
+		return tx.Audit(ctx, actor(ctx), "edit", "channel", old.ID, withoutSecrets(old), withoutSecrets(edited))
 	})
 	return s.shownChannel(edited), err
 }
 
-func (s *Server) checkEdited(old, edited *campaigns.Channel) error {
+func (s *Server) checkEdited(ctx context.Context, tx *store.Tx, old, edited *campaigns.Channel) error {
 	if edited.Kind != old.Kind {
 		return campaigns.Invalid("kind", "stays %q: create another channel for another kind", old.Kind)
 	}
-	return s.engine.CheckChannel(edited)
+	return s.engine.CheckChannel(ctx, tx, edited)
 }
 
 type testedChannel struct {

@@ -20,6 +20,7 @@ type Message struct {
 	TemplateID       ID
 	TemplateRevision int
 	Address          string
+	Language         string         // of the template's words, empty for its first
 	Vars             map[string]any // what the template says about this person, nested as it names them
 	VarsText         []byte         // Vars as JSON, where they are only written
 	Code             string
@@ -35,6 +36,7 @@ type Message struct {
 	ClosesAt         time.Time // when the customer's next quiet hours begin: not sent by then, it is planned anew; zero for never
 	Moved            bool      // it was planned later than its tick: caps and quiet hours are asked again when it is claimed
 	Exempt           bool      // from caps: transactional
+	Segments         int       // of a text message that was sent
 	CostMicros       int64     // millionths of the workspace's currency
 	NotAfter         time.Time // its useful time: not sent by then, it expires
 	FinishedAt       *time.Time
@@ -47,14 +49,17 @@ type Change struct {
 	Detail string        `json:"detail,omitempty"`
 }
 
-// MessageStatus is where a message is: queued → sending → sent | failed, or unknown when its node died between handing
-// it over and recording the answer, cancelled with its campaign, expired when it came too late, ghost when held out.
+// MessageStatus is where a message is: queued → sending → sent → delivered | bounced | failed, or unknown when its node
+// died between handing it over and recording the answer, cancelled with its campaign, expired when it came too late, ghost
+// when held out.
 type MessageStatus string
 
 const (
 	MessageQueued    MessageStatus = "queued"
 	MessageSending   MessageStatus = "sending"
 	MessageSent      MessageStatus = "sent"
+	MessageDelivered MessageStatus = "delivered"
+	MessageBounced   MessageStatus = "bounced"
 	MessageFailed    MessageStatus = "failed"
 	MessageUnknown   MessageStatus = "unknown"
 	MessageCancelled MessageStatus = "cancelled"
@@ -64,7 +69,7 @@ const (
 
 // MessageStatuses are those a run counts.
 func MessageStatuses() []MessageStatus {
-	return []MessageStatus{MessageQueued, MessageSending, MessageSent, "delivered", "bounced", MessageFailed, MessageUnknown, MessageCancelled, MessageExpired}
+	return []MessageStatus{MessageQueued, MessageSending, MessageSent, MessageDelivered, MessageBounced, MessageFailed, MessageUnknown, MessageCancelled, MessageExpired}
 }
 
 // Lanes is how many lanes the outbox of a channel has. A node leases a lane, so that two never work on the same rows.

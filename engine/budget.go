@@ -124,11 +124,8 @@ func (b *batch) isClosed(v variant) bool {
 }
 
 // price reads what a channel's messages cost.
-func (w *way) price(c *campaigns.Channel) error {
-	settings, err := readSettings(c)
-	if err == nil {
-		w.perMessage, w.perSegment, err = settings.CostMicros()
-	}
+func (w *way) price(c *campaigns.Channel) (err error) {
+	w.perMessage, w.perSegment, err = c.Settings.CostMicros()
 	return err
 }
 

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"encoding/json"
 
 	"beckon/campaigns"
 	"beckon/campaigns/store"
@@ -10,50 +9,24 @@ import (
 	"beckon/templates"
 )
 
-// CheckChannel says what is wrong with a channel's settings.
-func (e *Engine) CheckChannel(c *campaigns.Channel) error {
-	var checks campaigns.Checks
-	checks.Add(campaigns.CheckID("id", c.ID))
-	checks.Add(campaigns.CheckID("name", c.Name))
-	settings, err := readSettings(c)
-	checks.Add(err)
-	if err == nil {
-		checks.Add(settings.Check(c.Kind))
+// CheckChannel says what is wrong with a channel: its settings, and the channel that takes over for it.
+func (e *Engine) CheckChannel(ctx context.Context, tx *store.Tx, c *campaigns.Channel) error {
+	if err := c.Check(); err != nil || c.Settings.Fallback == "" {
+		return err
 	}
-	return checks.Err()
-}
-
-// HideSecrets takes out of a channel what is written and never read back.
-func (e *Engine) HideSecrets(c campaigns.Channel) campaigns.Channel {
-	c.Settings = editSettings(c.Settings, func(fields map[string]any) { delete(fields, "password") })
-	return c
-}
-
-// KeepSecrets carries the secrets of a channel over into an edit that does not name them.
-func (e *Engine) KeepSecrets(old, edited *campaigns.Channel) {
-	var before map[string]any
-	if json.Unmarshal(old.Settings, &before) != nil || before["password"] == nil {
-		return
+	other, err := tx.Channel(ctx, c.Settings.Fallback)
+	if campaigns.CodeOf(err) == campaigns.CodeNotFound {
+		return campaigns.Invalid("settings.fallback", "there is no channel %q", c.Settings.Fallback)
 	}
-	edited.Settings = editSettings(edited.Settings, func(fields map[string]any) {
-		if _, named := fields["password"]; !named {
-			fields["password"] = before["password"]
-		}
-	})
-}
-
-// editSettings changes settings field by field; those that are no JSON object stay as they are, for Check to refuse.
-func editSettings(settings json.RawMessage, edit func(fields map[string]any)) json.RawMessage {
-	fields := map[string]any{}
-	if len(settings) > 0 && json.Unmarshal(settings, &fields) != nil {
-		return settings
-	}
-	edit(fields)
-	text, err := json.Marshal(fields)
 	if err != nil {
-		return settings
+		return err
 	}
-	return text
+	for _, kind := range []string{campaigns.Email, campaigns.SMS, c.Settings.Carries()} {
+		if c.Carries(kind) && other.Carries(kind) {
+			return nil
+		}
+	}
+	return campaigns.Invalid("settings.fallback", "%s does not reach the same kind of address", other.Name)
 }
 
 // TestChannel sends one short message through a channel to an address and tells what the provider said.
@@ -66,11 +39,7 @@ func (e *Engine) TestChannel(ctx context.Context, id, to string) (string, error)
 	if err != nil {
 		return "", err
 	}
-	settings, err := readSettings(&c)
-	if err != nil {
-		return "", err
-	}
-	sender, err := channel.Open(c.Kind, settings, e.store.Now)
+	sender, err := channel.Open(c, channel.Options{Clock: e.store.Now})
 	if err != nil {
 		return "", err
 	}

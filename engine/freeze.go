@@ -27,7 +27,7 @@ func (e *Engine) freeze(ctx context.Context, tx *store.Tx, p *plan) (campaigns.F
 			if err != nil {
 				return f, err
 			}
-			parts["channel "+w.ChannelID] = []any{c.Kind, e.HideSecrets(c).Settings}
+			parts["channel "+w.ChannelID] = []any{c.Kind, c.Settings.WithoutSecrets()}
 		}
 		if v.offer != nil {
 			f.Offers[v.offer.ID.String()] = v.offer.Revision

@@ -202,7 +202,7 @@ type outcomeGuard struct {
 func outcomeGuards(g campaigns.Guards) []outcomeGuard {
 	return []outcomeGuard{
 		{campaigns.HeldFailures, campaigns.MessageFailed, g.Failures, "failed: look at their history and at the channel's settings"},
-		{campaigns.HeldBounces, "bounced", g.Bounces, "bounced: look where the addresses come from"},
+		{campaigns.HeldBounces, campaigns.MessageBounced, g.Bounces, "bounced: look where the addresses come from"},
 	}
 }
 
@@ -211,12 +211,12 @@ func (e *Engine) guardOutcomes(ctx context.Context, run *campaigns.Run) (held bo
 	var guard, reason string
 	err = e.store.View(ctx, func(tx *store.Tx) error {
 		bad := map[campaigns.MessageStatus]int64{}
-		for _, status := range []campaigns.MessageStatus{campaigns.MessageFailed, "bounced"} {
+		for _, status := range []campaigns.MessageStatus{campaigns.MessageFailed, campaigns.MessageBounced} {
 			if bad[status], err = tx.CountEnded(ctx, run, math.MaxInt32, status); err != nil {
 				return err
 			}
 		}
-		if bad[campaigns.MessageFailed]+bad["bounced"] == 0 {
+		if bad[campaigns.MessageFailed]+bad[campaigns.MessageBounced] == 0 {
 			return nil
 		}
 		guards, err := guardsOf(ctx, tx, run)
@@ -228,7 +228,7 @@ func (e *Engine) guardOutcomes(ctx context.Context, run *campaigns.Run) (held bo
 				continue
 			}
 			harmless := max(guardedFrom, int64(math.Ceil(float64(bad[g.status]) / *g.most)))
-			ended, err := tx.CountEnded(ctx, run, harmless, campaigns.MessageSent, "delivered", "bounced", campaigns.MessageFailed)
+			ended, err := tx.CountEnded(ctx, run, harmless, campaigns.MessageSent, campaigns.MessageDelivered, campaigns.MessageBounced, campaigns.MessageFailed)
 			if err != nil {
 				return err
 			}

@@ -214,11 +214,7 @@ func (w *worker) open(ctx context.Context) error {
 	if w.links, err = w.engine.links(ctx, w.workspace); err != nil || (w.sender != nil && w.revision == c.Revision) {
 		return err
 	}
-	settings, err := readSettings(&c)
-	if err != nil {
-		return err
-	}
-	opened, err := channel.Open(c.Kind, settings, w.engine.store.Now)
+	opened, err := channel.Open(c, w.engine.heard(c.ID))
 	if err != nil {
 		return err
 	}
@@ -226,8 +222,8 @@ func (w *worker) open(ctx context.Context) error {
 	w.sender = opened
 	w.revision = c.Revision
 	w.size = min(batchMax, inFlightMax/(2*connections(&c)))
-	if settings.RatePerSecond > 0 {
-		rate := settings.RatePerSecond / float64(connections(&c))
+	if c.Settings.Rate() > 0 {
+		rate := c.Settings.Rate() / float64(connections(&c))
 		w.pace = time.NewTicker(paceOf(rate))
 		w.size = int(min(float64(w.size), max(1, rate*paceAhead.Seconds())))
 	}

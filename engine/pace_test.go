@@ -20,7 +20,9 @@ func TestAChannelWhoseRateMakesNoSenseStopsNoNode(t *testing.T) {
 				if err != nil {
 					return err
 				}
-				c.Settings = json.RawMessage(`{"rate_per_second":` + rate + `}`)
+				if err := json.Unmarshal([]byte(`{"rate_per_second":`+rate+`}`), &c.Settings); err != nil {
+					return err
+				}
 				return tx.SaveChannel(w.ctx, &c)
 			})
 			if _, err := w.engine.Send(w.ctx); campaigns.CodeOf(err) != campaigns.CodeInvalid {

@@ -192,7 +192,7 @@ func TestMessagesCostWhatTheirSegmentsCost(t *testing.T) {
 		if err := tx.CreateTemplate(w.ctx, &sms); err != nil {
 			return err
 		}
-		return tx.CreateChannel(w.ctx, &campaigns.Channel{ID: "dear", Name: "Dear", Kind: "catcher", Settings: []byte(`{"cost_per_segment": "0.045", "cost_per_message": "0.000001"}`)})
+		return tx.CreateChannel(w.ctx, &campaigns.Channel{ID: "dear", Name: "Dear", Kind: "catcher", Settings: campaigns.ChannelSettings{CostPerSegment: "0.045", CostPerMessage: "0.000001"}})
 	})
 	c := w.campaign(func(d *campaigns.Definition) {
 		d.Variants = []campaigns.Variant{{Name: "A", Weight: 1, ChannelID: "dear", TemplateID: sms.ID}}

@@ -168,7 +168,7 @@ func (e *Engine) MessageContent(ctx context.Context, m *campaigns.Message) (temp
 	if m.Content != nil || m.Ghost {
 		return m.Content, nil
 	}
-	parts, err := e.render(ctx, m)
+	parts, err := e.content(ctx, m)
 	if err != nil {
 		return nil, err
 	}

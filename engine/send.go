@@ -2,9 +2,6 @@ package engine
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"hash/fnv"
 	"sync"
@@ -58,19 +55,10 @@ func (e *Engine) channels(ctx context.Context) (channels []campaigns.Channel, er
 
 // connections is how many workers a channel has on this node.
 func connections(c *campaigns.Channel) int {
-	settings, err := readSettings(c)
-	if err != nil || settings.Connections <= 0 {
+	if c.Settings.Connections <= 0 {
 		return workersDefault
 	}
-	return min(settings.Connections, workersMax)
-}
-
-func readSettings(c *campaigns.Channel) (channel.Settings, error) {
-	var settings channel.Settings
-	if err := json.Unmarshal(c.Settings, &settings); err != nil {
-		return settings, campaigns.Invalid("settings", "cannot be read: %v", err)
-	}
-	return settings, nil
+	return min(c.Settings.Connections, workersMax)
 }
 
 // work is one worker: it sends whatever its channel has due, and waits when there is nothing.
@@ -185,7 +173,7 @@ func (w *worker) one(ctx context.Context, m *campaigns.Message, v verdict) (r st
 	case !v.later.IsZero():
 		return replanned(m, v), true
 	}
-	parts, err := e.render(ctx, m)
+	parts, err := e.content(ctx, m)
 	if err != nil {
 		if campaigns.CodeOf(err) == "" && !isMissing(err) {
 			return store.Result{Message: *m, Detail: err.Error(), RetryAt: now.Add(campaigns.Backoff(m.Attempts))}, true
@@ -213,7 +201,7 @@ func (w *worker) hand(ctx context.Context, m *campaigns.Message, parts templates
 	}
 	outcome := w.sender.Send(ctx, text)
 	m.ContentHash = contentHash(parts)
-	m.ProviderID = outcome.ProviderID
+	m.ProviderID, m.Segments = outcome.ProviderID, outcome.Segments
 	if outcome.Keep {
 		m.Content = parts
 	}
@@ -245,34 +233,4 @@ func jittered(wait time.Duration, id campaigns.ID) time.Duration {
 	h := fnv.New32a()
 	h.Write(id[:])
 	return wait*3/4 + time.Duration(h.Sum32()%1000)*wait/2000
-}
-
-func (e *Engine) render(ctx context.Context, m *campaigns.Message) (templates.Parts, error) {
-	var parsed *templates.Template
-	if found := e.words.cached(m.TemplateID, m.TemplateRevision); found != nil {
-		return found.Render(m.Vars)
-	}
-	err := e.store.View(ctx, func(tx *store.Tx) (err error) {
-		parsed, _, err = e.words.template(ctx, tx, m.TemplateID, m.TemplateRevision)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return parsed.Render(m.Vars)
-}
-
-// contentHash fixes what was sent: the content can be made again from revision and variables, and this proves it.
-func contentHash(parts templates.Parts) []byte {
-	text, err := json.Marshal(parts)
-	if err != nil {
-		return nil
-	}
-	sum := sha256.Sum256(text)
-	return sum[:]
-}
-
-func isMissing(err error) bool {
-	var missing *templates.MissingError
-	return errors.As(err, &missing)
 }

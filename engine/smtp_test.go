@@ -1,11 +1,9 @@
 package engine_test
 
 import (
-	"encoding/json"
 	"errors"
 	"io"
 	"net"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -90,8 +88,7 @@ func (s *inboxSession) Data(r io.Reader) error {
 // smtpChannel makes a channel that leads to an inbox, and a public address for the links.
 func (w *world) smtpChannel(in *inbox) string {
 	w.Helper()
-	settings, err := json.Marshal(map[string]any{"host": "127.0.0.1", "port": in.port, "tls": "none", "from": "shop@example.com", "from_name": "The Shop"})
-	w.must(err)
+	settings := campaigns.ChannelSettings{Host: "127.0.0.1", Port: in.port, TLS: "none", EmailSettings: campaigns.EmailSettings{From: "shop@example.com", FromName: "The Shop"}}
 	w.update(func(tx *store.Tx) error {
 		space, err := tx.LockWorkspace(w.ctx)
 		if err != nil {
@@ -176,7 +173,7 @@ func TestAProviderThatIsDownLosesNothing(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		c.Settings = []byte(strings.Replace(string(c.Settings), strconv.Itoa(port), "1", 1))
+		c.Settings.Port = 1
 		return tx.SaveChannel(w.ctx, &c)
 	})
 	c := w.campaign(func(d *campaigns.Definition) { d.Variants[0].ChannelID = channel })
@@ -189,7 +186,7 @@ func TestAProviderThatIsDownLosesNothing(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		c.Settings = []byte(strings.Replace(string(c.Settings), `"port": 1,`, `"port": `+strconv.Itoa(port)+`,`, 1))
+		c.Settings.Port = port
 		return tx.SaveChannel(w.ctx, &c)
 	})
 	w.clock.Advance(5 * time.Minute)

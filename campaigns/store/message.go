@@ -11,12 +11,13 @@ import (
 
 const messageColumns = `SELECT m.id, m.no, coalesce(c.id, ''), m.campaign_id, m.run_id, m.version, m.variant, m.ghost, m.channel, m.channel_id, m.template_id,
 	m.template_revision, coalesce(m.address, ''), m.vars, coalesce(m.code, ''), m.status, m.attempts, coalesce(m.provider_id, ''), m.history, m.content_hash,
-	m.content, m.queued_at, m.not_after, m.finished_at FROM messages m LEFT JOIN customers c ON c.no = m.no`
+	m.content, m.queued_at, m.not_after, m.finished_at, coalesce(m.language, ''), coalesce(m.segments, 0) FROM messages m LEFT JOIN customers c ON c.no = m.no`
 
 func scanMessage(row pgx.CollectableRow) (campaigns.Message, error) {
 	var m campaigns.Message
 	err := row.Scan(&m.ID, &m.No, &m.CustomerID, &m.CampaignID, &m.RunID, &m.Version, &m.Variant, &m.Ghost, &m.Channel, &m.ChannelID, &m.TemplateID,
-		&m.TemplateRevision, &m.Address, &m.Vars, &m.Code, &m.Status, &m.Attempts, &m.ProviderID, &m.History, &m.ContentHash, &m.Content, &m.QueuedAt, &m.NotAfter, &m.FinishedAt)
+		&m.TemplateRevision, &m.Address, &m.Vars, &m.Code, &m.Status, &m.Attempts, &m.ProviderID, &m.History, &m.ContentHash, &m.Content, &m.QueuedAt, &m.NotAfter, &m.FinishedAt,
+		&m.Language, &m.Segments)
 	return m, err
 }
 
@@ -74,7 +75,7 @@ func (tx *Tx) QueueMessages(ctx context.Context, messages []campaigns.Message) e
 	}
 	at := tx.Now.Truncate(time.Second)
 	history, ghostly := steps(at, campaigns.MessageQueued), steps(at, campaigns.MessageGhost)
-	rows := newCopyRows(len(messages), 22)
+	rows := newCopyRows(len(messages), 23)
 	var ghosts []int64
 	for i := range messages {
 		m := &messages[i]
@@ -119,9 +120,10 @@ func (tx *Tx) QueueMessages(ctx context.Context, messages []campaigns.Message) e
 		} else {
 			rows.Null()
 		}
+		rows.TextOrNull(m.Language)
 	}
 	columns := "no, id, queued_at, campaign_id, run_id, version, variant, ghost, channel, channel_id, template_id, template_revision, address, vars, code, " +
-		"status, history, not_after, planned_at, exempt, cost_micros, finished_at"
+		"status, history, not_after, planned_at, exempt, cost_micros, finished_at, language"
 	if err := tx.copyIn(ctx, "queueing messages", "messages", columns, rows); err != nil {
 		return err
 	}

@@ -53,8 +53,11 @@ func (s *Store) Prepare(ctx context.Context, fresh campaigns.Workspace) error {
 		if err != nil {
 			return err
 		}
+		if err := tx.keepKey(ctx); err != nil {
+			return err
+		}
 		if _, err := tx.Channel(ctx, campaigns.Catcher); campaigns.CodeOf(err) == campaigns.CodeNotFound {
-			catcher := &campaigns.Channel{ID: campaigns.Catcher, Name: "Catcher", Kind: "catcher", Settings: []byte(`{}`)}
+			catcher := &campaigns.Channel{ID: campaigns.Catcher, Name: "Catcher", Kind: campaigns.KindCatcher}
 			return tx.CreateChannel(ctx, catcher)
 		}
 		return nil

@@ -80,7 +80,7 @@ func (tx *Tx) ClaimMessages(ctx context.Context, channel string, lane int16, own
 			WHERE lane = $1 AND message_id = ANY($2) AND sending_at IS NULL RETURNING message_id, no, attempts, closes_at, moved)
 		SELECT m.id, m.no, '', m.campaign_id, m.run_id, m.version, m.variant, m.ghost, m.channel, m.channel_id, m.template_id, m.template_revision,
 			coalesce(m.address, ''), m.vars, coalesce(m.code, ''), m.status, marked.attempts, '', m.history, m.content_hash, m.content, m.queued_at, m.not_after, m.finished_at,
-			coalesce(m.planned_at, m.queued_at), m.exempt, marked.closes_at, marked.moved
+			coalesce(m.planned_at, m.queued_at), m.exempt, marked.closes_at, marked.moved, coalesce(m.language, '')
 		FROM marked JOIN unnest($2::uuid[], $5::timestamptz[]) AS at(id, queued_at) ON at.id = marked.message_id
 		JOIN messages m ON m.no = marked.no AND m.queued_at = at.queued_at AND m.id = marked.message_id`, scanClaimed, lane, ids, tx.Now, owner, months)
 }
@@ -90,7 +90,7 @@ func scanClaimed(row pgx.CollectableRow) (campaigns.Message, error) {
 	var closes *time.Time
 	err := row.Scan(&m.ID, &m.No, &m.CustomerID, &m.CampaignID, &m.RunID, &m.Version, &m.Variant, &m.Ghost, &m.Channel, &m.ChannelID, &m.TemplateID,
 		&m.TemplateRevision, &m.Address, &m.Vars, &m.Code, &m.Status, &m.Attempts, &m.ProviderID, &m.History, &m.ContentHash, &m.Content, &m.QueuedAt, &m.NotAfter,
-		&m.FinishedAt, &m.PlannedAt, &m.Exempt, &closes, &m.Moved)
+		&m.FinishedAt, &m.PlannedAt, &m.Exempt, &closes, &m.Moved, &m.Language)
 	if closes != nil {
 		m.ClosesAt = *closes
 	}
@@ -122,12 +122,12 @@ func (tx *Tx) FinishMessages(ctx context.Context, lane int16, owner campaigns.ID
 	batch.Queue(`WITH done AS (
 			UPDATE messages m SET status = r.status, attempts = r.attempts, provider_id = NULLIF(r.provider, ''), content_hash = r.hash, content = r.content::jsonb,
 				finished_at = CASE WHEN r.status <> 'queued' THEN $1::timestamptz END, history = m.history || r.step::jsonb,
-				planned_at = coalesce(r.planned, m.planned_at)
-			FROM unnest($2::bigint[], $3::timestamptz[], $4::uuid[], $5::text[], $6::smallint[], $7::text[], $8::bytea[], $9::text[], $10::text[], $12::timestamptz[])
-				AS r(no, queued_at, id, status, attempts, provider, hash, content, step, planned)
+				planned_at = coalesce(r.planned, m.planned_at), segments = NULLIF(r.segments, 0)
+			FROM unnest($2::bigint[], $3::timestamptz[], $4::uuid[], $5::text[], $6::smallint[], $7::text[], $8::bytea[], $9::text[], $10::text[], $12::timestamptz[], $13::smallint[])
+				AS r(no, queued_at, id, status, attempts, provider, hash, content, step, planned, segments)
 			WHERE m.no = r.no AND m.queued_at = r.queued_at AND m.id = r.id AND (m.status = 'queued' OR (m.status = 'unknown' AND r.status <> 'queued')) RETURNING m.no)
 		INSERT INTO changes (xid, no, kind) SELECT pg_current_xact_id(), no, $11 FROM done`,
-		tx.Now, f.nos, f.queued, f.ids, f.statuses, f.attempts, f.providers, f.hashes, f.contents, f.steps, changedMessages, f.planned)
+		tx.Now, f.nos, f.queued, f.ids, f.statuses, f.attempts, f.providers, f.hashes, f.contents, f.steps, changedMessages, f.planned, f.segments)
 	if err := tx.tx.SendBatch(ctx, batch).Close(); err != nil {
 		return fmt.Errorf("recording outcomes: %w", err)
 	}
@@ -145,6 +145,7 @@ type finish struct {
 	hashes              [][]byte
 	contents            []*string
 	steps               []string
+	segments            []int16
 	planned             []*time.Time // of those planned anew
 	moved               []bool       // of those again: planned anew
 	closes              []*time.Time // likewise
@@ -166,7 +167,7 @@ func newFinish(now time.Time, results []Result) *finish {
 		if r.Replanned {
 			detail, planned = fmt.Sprintf("planned anew for %s: %s", r.RetryAt.UTC().Format(time.RFC3339), r.Detail), &m.PlannedAt
 		}
-		f.planned = append(f.planned, planned)
+		f.planned, f.segments = append(f.planned, planned), append(f.segments, int16(m.Segments))
 		step := campaigns.Change{At: now.Truncate(time.Second), Status: status, Detail: strings.ToValidUTF8(strings.ReplaceAll(detail, "\x00", ""), "\uFFFD")}
 		f.nos, f.queued, f.ids = append(f.nos, m.No), append(f.queued, m.QueuedAt), append(f.ids, m.ID)
 		f.statuses, f.attempts, f.providers = append(f.statuses, string(status)), append(f.attempts, int16(m.Attempts)), append(f.providers, m.ProviderID)

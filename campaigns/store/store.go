@@ -21,6 +21,7 @@ type Store struct {
 	months  monthCache
 	secret  secretCache
 	signals chan struct{} // some were committed
+	seal    seal
 }
 
 // Tx is one transaction. Now is its time, the same for all it writes.
@@ -34,9 +35,11 @@ type Tx struct {
 	slices    [slicesOfNo]bool // of customers that the transaction holds
 }
 
-// Options of Open. Connections is the most that the pool opens, 0 for 16.
+// Options of Open. Connections is the most that the pool opens, 0 for 16. Key seals the secrets of channels, 32 bytes that
+// are not in the database; without one, channels that have secrets can neither be kept nor read.
 type Options struct {
 	Connections int
+	Key         []byte
 }
 
 // Open connects, and waits up to half a minute for a PostgreSQL that is still starting. It does not migrate.
@@ -56,7 +59,7 @@ func Open(ctx context.Context, url string, clock func() time.Time, options Optio
 	if err != nil {
 		return nil, fmt.Errorf("opening PostgreSQL: %w", err)
 	}
-	s := &Store{pool: pool, clock: clock, signals: make(chan struct{}, 1)}
+	s := &Store{pool: pool, clock: clock, signals: make(chan struct{}, 1), seal: newSeal(options.Key)}
 	if err := s.wait(ctx); err != nil {
 		pool.Close()
 		return nil, err

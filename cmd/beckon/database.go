@@ -2,7 +2,13 @@ package main
 
 import (
 	"context"
+	"encoding/hex"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"beckon/campaigns"
@@ -17,6 +23,7 @@ type database struct {
 	Currency    string `help:"Currency of a fresh workspace." default:"CNY" env:"BECKON_CURRENCY"`
 	Zone        string `help:"Time zone of a fresh workspace." default:"Asia/Shanghai" env:"BECKON_ZONE"`
 	Country     string `help:"Country of a fresh workspace, for phone numbers without +." default:"CN" env:"BECKON_COUNTRY"`
+	SecretKey   string `help:"64 hex digits that seal the secrets of channels, the same on all nodes; made and kept in the data folder if left out." env:"BECKON_SECRET_KEY" placeholder:"HEX"`
 	PublicURL   string `help:"Where customers reach this service: links in messages begin with it." env:"BECKON_PUBLIC_URL" placeholder:"URL"`
 }
 
@@ -33,6 +40,10 @@ func (d *database) open(ctx context.Context, o *output, clock func() time.Time) 
 	if err := fresh.Check(); err != nil {
 		return nil, fmt.Errorf("the settings of a fresh workspace: %w", err)
 	}
+	key, err := d.key(o)
+	if err != nil {
+		return nil, err
+	}
 	opening := &opened{}
 	url := d.DatabaseURL
 	if url == "" {
@@ -45,8 +56,7 @@ func (d *database) open(ctx context.Context, o *output, clock func() time.Time) 
 		}
 		opening.server, url = server, server.URL("postgres")
 	}
-	var err error
-	if opening.store, err = store.Open(ctx, url, clock, store.Options{Connections: 24}); err == nil {
+	if opening.store, err = store.Open(ctx, url, clock, store.Options{Connections: 24, Key: key}); err == nil {
 		err = opening.store.Prepare(ctx, fresh)
 	}
 	if err == nil && d.PublicURL != "" {
@@ -57,6 +67,53 @@ func (d *database) open(ctx context.Context, o *output, clock func() time.Time) 
 		return nil, err
 	}
 	return opening, nil
+}
+
+// keyFile is where a node keeps the key that seals the secrets of channels.
+const keyFile = "secret.key"
+
+// key is the setting, else what the data folder keeps, made at the first start and readable by its owner alone.
+func (d *database) key(o *output) ([]byte, error) {
+	if d.SecretKey != "" {
+		return readKey("BECKON_SECRET_KEY", d.SecretKey)
+	}
+	path := filepath.Join(d.Data, keyFile)
+	text, err := os.ReadFile(path)
+	if err == nil {
+		return readKey(path, string(text))
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("reading the key of channels: %w", err)
+	}
+	if err := os.MkdirAll(d.Data, 0o755); err != nil {
+		return nil, fmt.Errorf("making the data folder: %w", err)
+	}
+	key := campaigns.Secret(store.KeySize)
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) { // another program made it at this moment
+		if text, err = os.ReadFile(path); err == nil {
+			return readKey(path, string(text))
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("keeping the key of channels: %w", err)
+	}
+	if _, err = file.WriteString(hex.EncodeToString(key) + "\n"); err == nil {
+		err = file.Sync()
+	}
+	if err = errors.Join(err, file.Close()); err != nil {
+		return nil, fmt.Errorf("keeping the key of channels: %w", err)
+	}
+	o.say("made %s, which seals the secrets of channels: keep a copy of it beside your backups", path)
+	return key, nil
+}
+
+func readKey(from, text string) ([]byte, error) {
+	key, err := hex.DecodeString(strings.TrimSpace(text))
+	if err != nil || len(key) != store.KeySize {
+		return nil, fmt.Errorf("%s should hold 64 hex digits, as from: openssl rand -hex 32", from)
+	}
+	return key, nil
 }
 
 func setPublicURL(ctx context.Context, s *store.Store, url string) error {

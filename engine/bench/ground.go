@@ -76,7 +76,7 @@ func (g *ground) shop(ctx context.Context, name string, connections int) (*store
 	if err := g.do(ctx, "CREATE DATABASE "+name); err != nil {
 		return nil, err
 	}
-	s, err := store.Open(ctx, g.server.URL(name), g.Clock, store.Options{Connections: connections})
+	s, err := store.Open(ctx, g.server.URL(name), g.Clock, store.Options{Connections: connections, Key: campaigns.Secret(store.KeySize)})
 	if err != nil {
 		return nil, err
 	}

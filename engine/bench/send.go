@@ -2,7 +2,6 @@ package bench
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
@@ -80,11 +79,8 @@ func (s *sending) close() error {
 
 // define makes the channel that leads to the sink and the template.
 func (s *sending) define(ctx context.Context) error {
-	settings, err := json.Marshal(map[string]any{"host": "127.0.0.1", "port": s.sink.port(), "tls": "none", "from": sender, "from_name": senderName,
-		"connections": sendConnections})
-	if err != nil {
-		return err
-	}
+	settings := campaigns.ChannelSettings{Host: "127.0.0.1", Port: s.sink.port(), TLS: "none", Connections: sendConnections,
+		EmailSettings: campaigns.EmailSettings{From: sender, FromName: senderName}}
 	return s.store.Update(ctx, func(tx *store.Tx) error {
 		space, err := tx.LockWorkspace(ctx)
 		if err != nil {
@@ -94,7 +90,7 @@ func (s *sending) define(ctx context.Context) error {
 		if err := tx.SaveWorkspace(ctx, space); err != nil {
 			return err
 		}
-		if err := tx.CreateChannel(ctx, &campaigns.Channel{ID: "sink", Name: "Sink", Kind: "smtp", Settings: settings}); err != nil {
+		if err := tx.CreateChannel(ctx, &campaigns.Channel{ID: "sink", Name: "Sink", Kind: campaigns.KindSMTP, Settings: settings}); err != nil {
 			return err
 		}
 		t := campaigns.Template{TemplateDefinition: campaigns.TemplateDefinition{Name: "Autumn", Channel: campaigns.Email, Parts: words()}}

@@ -11,3 +11,5 @@ func (catcher) Send(_ context.Context, m Message) Outcome {
 }
 
 func (catcher) Close() error { return nil }
+
+func (catcher) Window() int { return 1 }

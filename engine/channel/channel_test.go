@@ -13,7 +13,7 @@ import (
 )
 
 func TestTheCatcherKeepsEverything(t *testing.T) {
-	s, err := Open("catcher", Settings{}, noon)
+	s, err := openWith("catcher", campaigns.ChannelSettings{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -24,35 +24,35 @@ func TestTheCatcherKeepsEverything(t *testing.T) {
 }
 
 func TestSettingsAreCheckedByField(t *testing.T) {
-	good := Settings{Host: "mail.example.com", Port: 587, TLS: "starttls", From: "shop@example.com"}
+	good := campaigns.ChannelSettings{Host: "mail.example.com", Port: 587, TLS: "starttls", EmailSettings: campaigns.EmailSettings{From: "shop@example.com"}}
 	cases := map[string]struct {
 		kind   string
-		change func(s *Settings)
+		change func(s *campaigns.ChannelSettings)
 		field  string
 	}{
-		"all well":                 {"smtp", func(*Settings) {}, ""},
-		"nothing for the catcher":  {"catcher", func(s *Settings) { *s = Settings{} }, ""},
-		"an unknown kind":          {"pigeon", func(*Settings) {}, "kind"},
-		"no host":                  {"smtp", func(s *Settings) { s.Host = "" }, "settings.host"},
-		"a host of two words":      {"smtp", func(s *Settings) { s.Host = "a b" }, "settings.host"},
-		"a port too high":          {"smtp", func(s *Settings) { s.Port = 65536 }, "settings.port"},
-		"some TLS":                 {"smtp", func(s *Settings) { s.TLS = "maybe" }, "settings.tls"},
-		"a password of nobody":     {"smtp", func(s *Settings) { s.Password = "x" }, "settings.username"},
-		"no sender":                {"smtp", func(s *Settings) { s.From = "" }, "settings.from"},
-		"a sender with its name":   {"smtp", func(s *Settings) { s.From = "Shop <shop@example.com>" }, "settings.from"},
-		"a name with a line break": {"smtp", func(s *Settings) { s.FromName = "a\r\nBcc: b" }, "settings.from_name"},
-		"too many connections":     {"smtp", func(s *Settings) { s.Connections = 101 }, "settings.connections"},
-		"a rate of no number":      {"smtp", func(s *Settings) { s.RatePerSecond = math.NaN() }, "settings.rate_per_second"},
-		"a rate next to nothing":   {"smtp", func(s *Settings) { s.RatePerSecond = 1e-300 }, "settings.rate_per_second"},
-		"a catcher without end":    {"catcher", func(s *Settings) { s.RatePerSecond = 1e300 }, "settings.rate_per_second"},
-		"a catcher before zero":    {"catcher", func(s *Settings) { s.RatePerSecond = -1 }, "settings.rate_per_second"},
-		"a catcher of thousands":   {"catcher", func(s *Settings) { s.Connections = 1000 }, "settings.connections"},
+		"all well":                 {"smtp", func(*campaigns.ChannelSettings) {}, ""},
+		"nothing for the catcher":  {"catcher", func(s *campaigns.ChannelSettings) { *s = campaigns.ChannelSettings{} }, ""},
+		"an unknown kind":          {"pigeon", func(*campaigns.ChannelSettings) {}, "kind"},
+		"no host":                  {"smtp", func(s *campaigns.ChannelSettings) { s.Host = "" }, "settings.host"},
+		"a host of two words":      {"smtp", func(s *campaigns.ChannelSettings) { s.Host = "a b" }, "settings.host"},
+		"a port too high":          {"smtp", func(s *campaigns.ChannelSettings) { s.Port = 65536 }, "settings.port"},
+		"some TLS":                 {"smtp", func(s *campaigns.ChannelSettings) { s.TLS = "maybe" }, "settings.tls"},
+		"a password of nobody":     {"smtp", func(s *campaigns.ChannelSettings) { s.Password = new("x") }, "settings.username"},
+		"no sender":                {"smtp", func(s *campaigns.ChannelSettings) { s.From = "" }, "settings.from"},
+		"a sender with its name":   {"smtp", func(s *campaigns.ChannelSettings) { s.From = "Shop <shop@example.com>" }, "settings.from"},
+		"a name with a line break": {"smtp", func(s *campaigns.ChannelSettings) { s.FromName = "a\r\nBcc: b" }, "settings.from_name"},
+		"too many connections":     {"smtp", func(s *campaigns.ChannelSettings) { s.Connections = 101 }, "settings.connections"},
+		"a rate of no number":      {"smtp", func(s *campaigns.ChannelSettings) { s.RatePerSecond = new(math.NaN()) }, "settings.rate_per_second"},
+		"a rate next to nothing":   {"smtp", func(s *campaigns.ChannelSettings) { s.RatePerSecond = new(1e-300) }, "settings.rate_per_second"},
+		"a catcher without end":    {"catcher", func(s *campaigns.ChannelSettings) { s.RatePerSecond = new(1e300) }, "settings.rate_per_second"},
+		"a catcher before zero":    {"catcher", func(s *campaigns.ChannelSettings) { s.RatePerSecond = new(-1.0) }, "settings.rate_per_second"},
+		"a catcher of thousands":   {"catcher", func(s *campaigns.ChannelSettings) { s.Connections = 1000 }, "settings.connections"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			s := good
 			c.change(&s)
-			opened, err := Open(c.kind, s, noon)
+			opened, err := openWith(c.kind, s)
 			var e *campaigns.Error
 			switch {
 			case c.field == "":
@@ -104,7 +104,7 @@ func TestWhatCannotBeAMessageIsPermanentAndNeverDialled(t *testing.T) {
 func TestAnAcceptedAddressHoldsNoRoomForAnother(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		address := rapid.StringOf(rapid.RuneFrom([]rune("ab.@<>()\",;: \r\n\t\x00é\\"))).Draw(t, "address")
-		if checkAddress(address) != nil {
+		if campaigns.CheckBareAddress(address) != nil {
 			return
 		}
 		if strings.ContainsAny(address, "<>,; \r\n\t\x00\"") || strings.Count(address, "@") != 1 {

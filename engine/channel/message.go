@@ -11,10 +11,12 @@ import (
 	"time"
 
 	"github.com/wneessen/go-mail"
+
+	"beckon/campaigns"
 )
 
 // compose builds the e-mail, or says why the message cannot be one.
-func compose(s Settings, m Message, now time.Time) (*mail.Msg, error) {
+func compose(s campaigns.ChannelSettings, m Message, now time.Time) (*mail.Msg, error) {
 	if err := checkMessage(m); err != nil {
 		return nil, err
 	}
@@ -54,13 +56,13 @@ func boundary(m Message) string {
 }
 
 // messageID is the same for every attempt at a message, so that a receiver who gets two can tell.
-func messageID(s Settings, m Message) string {
+func messageID(s campaigns.ChannelSettings, m Message) string {
 	_, domain, _ := strings.Cut(s.From, "@")
 	return m.ID + "@" + domain
 }
 
 func checkMessage(m Message) error {
-	if err := checkAddress(m.To); err != nil {
+	if err := campaigns.CheckBareAddress(m.To); err != nil {
 		return err
 	}
 	if m.ID == "" || len(m.ID) > 60 || strings.Trim(m.ID, idLetters) != "" {

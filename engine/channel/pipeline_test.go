@@ -5,6 +5,8 @@ import (
 	"net"
 	"strings"
 	"testing"
+
+	"beckon/campaigns"
 )
 
 // A script answers commands as a server that offers PIPELINING; what it says to DATA, and whether it hangs up within the
@@ -64,7 +66,7 @@ func play(t *testing.T, s *script, m Message) (Outcome, string) {
 	}
 	ended := make(chan struct{})
 	go func() { defer close(ended); s.serve(listener) }()
-	opened, err := Open("smtp", Settings{Host: "127.0.0.1", Port: listener.Addr().(*net.TCPAddr).Port, TLS: "none", From: "shop@example.com"}, noon)
+	opened, err := openWith("smtp", campaigns.ChannelSettings{Host: "127.0.0.1", Port: listener.Addr().(*net.TCPAddr).Port, TLS: "none", EmailSettings: campaigns.EmailSettings{From: "shop@example.com"}})
 	if err != nil {
 		t.Fatal(err)
 	}

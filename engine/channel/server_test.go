@@ -11,6 +11,8 @@ import (
 
 	"github.com/emersion/go-sasl"
 	"github.com/emersion/go-smtp"
+
+	"beckon/campaigns"
 )
 
 // postbox is a real SMTP server that does what the test tells it to.
@@ -78,12 +80,12 @@ func open(t *testing.T, address string, options ...func(*smtp.Server)) *postbox 
 	return p
 }
 
-func (p *postbox) settings() Settings {
+func (p *postbox) settings() campaigns.ChannelSettings {
 	address, err := net.ResolveTCPAddr("tcp", p.address)
 	if err != nil {
 		panic(err)
 	}
-	return Settings{Host: "127.0.0.1", Port: address.Port, TLS: "none", From: "shop@example.com", FromName: "The Shop"}
+	return campaigns.ChannelSettings{Host: "127.0.0.1", Port: address.Port, TLS: "none", EmailSettings: campaigns.EmailSettings{From: "shop@example.com", FromName: "The Shop"}}
 }
 
 func (p *postbox) received() []delivered {
@@ -169,10 +171,15 @@ func drop(c *smtp.Conn) error {
 
 func noon() time.Time { return time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC) }
 
+// openWith opens a sender of a kind with settings.
+func openWith(kind string, s campaigns.ChannelSettings) (Sender, error) {
+	return Open(campaigns.Channel{ID: "test", Name: "Test", Kind: kind, Settings: s}, Options{Clock: noon})
+}
+
 // sender opens an SMTP sender to the postbox.
-func sender(t *testing.T, s Settings) Sender {
+func sender(t *testing.T, s campaigns.ChannelSettings) Sender {
 	t.Helper()
-	opened, err := Open("smtp", s, noon)
+	opened, err := openWith("smtp", s)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,8 @@ import (
 
 	"github.com/wneessen/go-mail"
 	"github.com/wneessen/go-mail/smtp"
+
+	"beckon/campaigns"
 )
 
 const (
@@ -27,7 +29,7 @@ const (
 // before it was not accepted, and only a lost answer to it is unknown. A session that broke within the content is cut off
 // and never ended politely: the next command would be preceded by the very dot that must not be sent.
 type email struct {
-	settings Settings
+	settings campaigns.ChannelSettings
 	clock    func() time.Time
 	client   *mail.Client
 	tls      *tls.Config  // also of starttls
@@ -36,7 +38,7 @@ type email struct {
 	content  bytes.Buffer // of the message at hand
 }
 
-func openSMTP(s Settings, clock func() time.Time) (*email, error) {
+func openSMTP(s campaigns.ChannelSettings, clock func() time.Time) (*email, error) {
 	e := &email{settings: s, clock: clock, tls: &tls.Config{ServerName: s.Host, MinVersion: tls.VersionTLS12}}
 	policy, port := mail.NoTLS, 25
 	switch s.TLS {
@@ -55,7 +57,7 @@ func openSMTP(s Settings, clock func() time.Time) (*email, error) {
 		mail.WithoutRset(), // after an accepted message the session is at its start anyway
 	}
 	if s.Username != "" {
-		options = append(options, mail.WithUsername(s.Username), mail.WithPassword(s.Password), mail.WithOpportunisticSMTPAuth(
+		options = append(options, mail.WithUsername(s.Username), mail.WithPassword(campaigns.Text(s.Password)), mail.WithOpportunisticSMTPAuth(
 			mail.SMTPAuthSCRAMSHA256, mail.SMTPAuthSCRAMSHA1, mail.SMTPAuthCramMD5, mail.SMTPAuthPlain, mail.SMTPAuthLogin))
 	}
 	client, err := mail.NewClient(s.Host, options...)
@@ -177,6 +179,9 @@ func classify(f *fault) (o Outcome, keep, dead bool) {
 func sessionFault(code int) bool {
 	return code == 503 || code == 530 || code == 534 || code == 535 || code == 538
 }
+
+// Window is 1: a session does one thing at a time.
+func (e *email) Window() int { return 1 }
 
 // cut ends the session without another word.
 func (e *email) cut() {

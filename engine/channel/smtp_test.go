@@ -318,11 +318,11 @@ func TestAWrongPasswordIsTemporaryAndARightOneSends(t *testing.T) {
 	p := open(t, "127.0.0.1:0")
 	p.order(orders{password: "right"})
 	settings := p.settings()
-	settings.Username, settings.Password = "shop", "wrong"
+	settings.Username, settings.Password = "shop", new("wrong")
 	if got := sender(t, settings).Send(t.Context(), message("a")); got.Status != Temporary || !strings.Contains(got.Detail, "535") {
 		t.Errorf("%+v", got)
 	}
-	settings.Password = "right"
+	settings.Password = new("right")
 	if got := sender(t, settings).Send(t.Context(), message("a")); got.Status != Sent {
 		t.Errorf("%+v", got)
 	}
@@ -354,7 +354,7 @@ func TestTLSSendsToATrustedServerAndToNoOther(t *testing.T) {
 	go func() { _ = p.server.Serve(outer) }()
 	for mode, port := range map[string]int{"starttls": p.settings().Port, "tls": outer.Addr().(*net.TCPAddr).Port} {
 		settings := p.settings()
-		settings.TLS, settings.Port, settings.Username, settings.Password = mode, port, "shop", "right"
+		settings.TLS, settings.Port, settings.Username, settings.Password = mode, port, "shop", new("right")
 		if got := sender(t, settings).Send(t.Context(), message("a")); got.Status != Temporary || !strings.Contains(got.Detail, "certificate") {
 			t.Errorf("%s without trust: %+v", mode, got)
 		}

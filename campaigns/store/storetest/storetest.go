@@ -74,6 +74,9 @@ func makeTemplate(server *local.Server) error {
 	return s.Prepare(ctx, campaigns.FreshWorkspace())
 }
 
+// Key seals the secrets of channels in tests.
+func Key() []byte { return []byte("thirty-two bytes, only for tests") }
+
 // Clock is a time that a test moves. The zero value is not ready: use NewClock.
 type Clock struct{ now chan time.Time }
 
@@ -167,7 +170,7 @@ func OpenOnSmallDisk(t testing.TB, clock func() time.Time, size int) *store.Stor
 	if _, err := conn.Exec(context.Background(), fmt.Sprintf("CREATE TABLESPACE %s LOCATION '%s'", name, folder)); err != nil {
 		t.Fatal(err)
 	}
-	s, err := store.Open(context.Background(), urlOn(t, " TABLESPACE "+name), clock, store.Options{Connections: 12})
+	s, err := store.Open(context.Background(), urlOn(t, " TABLESPACE "+name), clock, store.Options{Connections: 12, Key: Key()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -198,7 +201,7 @@ func giveLike(t testing.TB, conn *pgx.Conn, folder string) {
 // Open is a Store on a fresh database with the given clock, closed when the test ends.
 func Open(t testing.TB, clock func() time.Time) *store.Store {
 	t.Helper()
-	s, err := store.Open(context.Background(), URL(t), clock, store.Options{Connections: 12})
+	s, err := store.Open(context.Background(), URL(t), clock, store.Options{Connections: 12, Key: Key()})
 	if err != nil {
 		t.Fatal(err)
 	}
