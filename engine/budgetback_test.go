@@ -9,7 +9,7 @@ import (
 
 func TestWhatWasCancelledGivesTheBudgetBack(t *testing.T) {
 	w := newWorld(t, "2026-11-21T10:00:00+08:00")
-	w.workspace(func(s *campaigns.Workspace) { s.Caps = nil })
+	w.settings(func(s *campaigns.Workspace) { s.Caps = nil })
 	w.customers(120, nil)
 	most := int64(100)
 	c := w.campaign(func(d *campaigns.Definition) { d.Budget = &campaigns.Budget{Messages: &most} })

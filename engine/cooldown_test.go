@@ -9,7 +9,7 @@ import (
 
 func TestACoolDownOfDaysLetsNextWeeksTickInWhenTheClocksGoForward(t *testing.T) {
 	w := newWorld(t, "2027-03-22T08:00:00+01:00") // a Monday; clocks go forward on the 28th
-	w.workspace(func(s *campaigns.Workspace) { s.Caps = nil })
+	w.settings(func(s *campaigns.Workspace) { s.Caps = nil })
 	w.customers(3, nil)
 	week := 7 * campaigns.Day
 	c := w.campaign(func(d *campaigns.Definition) {

@@ -11,7 +11,7 @@ import (
 
 func TestWhoIsHeldOutStaysSoWhenAVariantReachesThemNoMore(t *testing.T) {
 	w := newWorld(t, "2026-11-21T08:30:00+08:00")
-	w.workspace(func(s *campaigns.Workspace) { s.Caps = nil })
+	w.settings(func(s *campaigns.Workspace) { s.Caps = nil })
 	both := func(i int, c *campaigns.Customer) {
 		yes, phone := true, fmt.Sprintf("+86138000000%02d", i)
 		c.Phone, c.SMSConsent = &phone, &yes

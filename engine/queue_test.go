@@ -25,19 +25,6 @@ func (w *world) steps(do ...func(context.Context) (int, error)) {
 	}
 }
 
-// workspace changes the settings.
-func (w *world) workspace(change func(s *campaigns.Workspace)) {
-	w.Helper()
-	w.update(func(tx *store.Tx) error {
-		s, err := tx.LockWorkspace(w.ctx)
-		if err != nil {
-			return err
-		}
-		change(s)
-		return tx.SaveWorkspace(w.ctx, s)
-	})
-}
-
 // due is when each customer's message of a campaign waits to be sent, by the customer's id, ghosts apart.
 func (w *world) due(c campaigns.ID) map[string]time.Time {
 	w.Helper()
@@ -57,7 +44,7 @@ func (w *world) due(c campaigns.ID) map[string]time.Time {
 func TestElevenAtNightAndHalfPastMidnightDoNotBothPassOneADay(t *testing.T) {
 	w := newWorld(t, "2026-11-21T23:00:00+08:00")
 	w.welcoming()
-	w.workspace(func(s *campaigns.Workspace) { s.QuietHours = nil })
+	w.settings(func(s *campaigns.Workspace) { s.QuietHours = nil })
 	w.customers(4, nil)
 	always := func(d *campaigns.Definition) {}
 	w.campaign(always)
@@ -148,7 +135,7 @@ func TestWhoIsStoppedAtACapMayEnterAnotherTime(t *testing.T) {
 func TestABudgetIsSpentToTheLastMessageByTwoRunsAtOnceAndSaysSo(t *testing.T) {
 	w := newWorld(t, "2026-11-21T10:00:00+08:00")
 	w.customers(120, nil)
-	w.workspace(func(s *campaigns.Workspace) { s.Caps = nil })
+	w.settings(func(s *campaigns.Workspace) { s.Caps = nil })
 	budget, share := int64(100), 0.2
 	c := w.campaign(func(d *campaigns.Definition) {
 		d.Kind, d.Schedule = campaigns.Recurring, &campaigns.Schedule{Cron: "* * * * *", Zone: "Asia/Shanghai"}
@@ -207,7 +194,7 @@ func TestMessagesCostWhatTheirSegmentsCost(t *testing.T) {
 
 func TestNoMoreCodesAreIssuedThanAnOfferHasUses(t *testing.T) {
 	w := newWorld(t, "2026-11-21T10:00:00+08:00")
-	w.workspace(func(s *campaigns.Workspace) { s.Caps = nil })
+	w.settings(func(s *campaigns.Workspace) { s.Caps = nil })
 	c := w.offered(30, func(o *campaigns.OfferDefinition) { most := int64(20); o.Limits.Total = &most })
 	if run := w.runs(c)[0]; run.Gates["passed"] != 20 || run.Gates["code"] != 10 {
 		t.Errorf("gates %v", run.Gates)
@@ -294,7 +281,7 @@ func TestOfRunsInOneMinuteTheHigherPriorityGoesFirstAndOthersTakeTurns(t *testin
 // TestASmallCampaignGoesThroughWhileALargeOneIsQueued counts the turns that a small run waits.
 func TestASmallCampaignGoesThroughWhileALargeOneIsQueued(t *testing.T) {
 	w := newWorld(t, "2026-11-21T10:00:00+08:00")
-	w.workspace(func(s *campaigns.Workspace) { s.Caps = nil })
+	w.settings(func(s *campaigns.Workspace) { s.Caps = nil })
 	w.customers(700, nil)
 	large := w.campaign(func(d *campaigns.Definition) { d.Name = "large" })
 	w.selected(large.ID) // in parts of 32: more than two turns' worth
@@ -346,7 +333,7 @@ func TestTwoRunsAtOnceNeverBreakACap(t *testing.T) {
 		}
 		w.clock.Advance(48 * time.Hour)
 		most := rapid.IntRange(1, 2).Draw(rt, "max")
-		w.workspace(func(s *campaigns.Workspace) {
+		w.settings(func(s *campaigns.Workspace) {
 			s.Caps = []campaigns.Cap{{Channel: campaigns.AnyChannel, Max: most, Window: campaigns.Day}}
 		})
 		var all []campaigns.ID
@@ -402,7 +389,7 @@ func TestQuietHoursAreReadFromTheCustomersOwnClock(t *testing.T) {
 	w.welcoming()
 	zones := []string{"Asia/Shanghai", "Europe/Berlin", "nowhere", "America/New_York"}
 	w.customers(4, func(i int, c *campaigns.Customer) { c.Timezone = &zones[i] })
-	w.workspace(func(s *campaigns.Workspace) {
+	w.settings(func(s *campaigns.Workspace) {
 		s.Blackouts = []campaigns.Blackout{{From: "2026-11-21", To: "2026-11-21", Name: "closed"}}
 	})
 	c := w.campaign(func(*campaigns.Definition) {})

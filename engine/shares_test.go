@@ -9,7 +9,7 @@ import (
 
 func TestOtherSharesOfTheArmsAreHeldAgainstThePeriodThatWasDrawnByThem(t *testing.T) {
 	w := newWorld(t, "2026-11-21T08:30:00+08:00")
-	w.workspace(func(s *campaigns.Workspace) { s.Caps = nil })
+	w.settings(func(s *campaigns.Workspace) { s.Caps = nil })
 	w.customers(600, nil)
 	half, tenth := 0.5, 0.1
 	c := w.campaign(func(d *campaigns.Definition) { daily(d); d.Holdout = &half })

@@ -197,7 +197,7 @@ func TestAnEditOfWhatACampaignUsesIsToldAndMakesOneDraft(t *testing.T) {
 func TestWhatWasApprovedIsSentWhateverWasEditedSince(t *testing.T) {
 	w := newWorld(t, "2026-11-09T09:30:00+08:00")
 	w.customers(3, nil)
-	w.workspace(func(ws *campaigns.Workspace) { ws.Approvals = true })
+	w.settings(func(ws *campaigns.Workspace) { ws.Approvals = true })
 	_, err := w.engine.CreateSegment(w.ctx, "test", campaigns.SegmentDefinition{Name: "all", Rule: "true"})
 	w.must(err)
 	none := 0.0
@@ -322,7 +322,7 @@ func TestWhatAnyRuleOfACampaignOrTheWorkspaceUsesStays(t *testing.T) {
 			w.must(err)
 		}
 		if use == nil {
-			w.workspace(func(ws *campaigns.Workspace) { ws.Excluded = `segment("excluded")` })
+			w.settings(func(ws *campaigns.Workspace) { ws.Excluded = `segment("excluded")` })
 			continue
 		}
 		made := w.campaign(func(d *campaigns.Definition) { daily(d); use(d) })
