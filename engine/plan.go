@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"time"
@@ -99,7 +100,11 @@ func ParseTemplate(ctx context.Context, tx *store.Tx, d *campaigns.TemplateDefin
 	if err != nil {
 		return nil, err
 	}
-	return templates.Parse(templates.Source{Channel: d.Channel, Parts: d.Parts, Defaults: d.Defaults()}, known)
+	return templates.Parse(sourceOf(d), known)
+}
+
+func sourceOf(d *campaigns.TemplateDefinition) templates.Source {
+	return templates.Source{Channel: d.Channel, Parts: d.Parts, Languages: d.Languages, Defaults: d.Defaults(), Language: d.Language, Currency: d.Currency}
 }
 
 // parseRevision compiles a template as it was saved: messages are made again from revisions that print attributes which
@@ -110,10 +115,12 @@ func parseRevision(ctx context.Context, tx *store.Tx, d *campaigns.TemplateDefin
 		return nil, err
 	}
 	printed := regexp.MustCompile(`customer\.[a-z][a-z0-9_]*`)
-	for _, part := range d.Parts {
-		known = append(known, printed.FindAllString(part, -1)...)
+	for _, parts := range append(slices.Collect(maps.Values(d.Languages)), d.Parts) {
+		for _, part := range parts {
+			known = append(known, printed.FindAllString(part, -1)...)
+		}
 	}
-	return templates.Parse(templates.Source{Channel: d.Channel, Parts: d.Parts, Defaults: d.Defaults()}, known)
+	return templates.Parse(sourceOf(d), known)
 }
 
 // problems turns what is wrong with a rule into an error about a field.

@@ -206,7 +206,7 @@ func (e *Engine) Preview(ctx context.Context, id campaigns.ID, customerID string
 			return campaigns.NotFound("customer", customerID)
 		}
 		b.people[0].variant = &p.variants[0]
-		parts, err = p.variants[0].ways[0].template.Render(b.values(&b.people[0], &p.variants[0], &p.variants[0].ways[0], someCode))
+		parts, err = say(p.variants[0].ways[0].template, b.would(&b.people[0], &p.variants[0], &p.variants[0].ways[0], someCode))
 		if isMissing(err) {
 			return campaigns.Conflict("this customer would get no message: %v", err)
 		}

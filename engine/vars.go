@@ -84,7 +84,10 @@ func (b *batch) batchNeeds() audience.Needs {
 	for i := range b.variants {
 		for j := range b.variants[i].ways {
 			w := &b.variants[i].ways[j]
-			if !b.dry || len(w.required) > 0 || w.perSegment > 0 {
+			if w.isSpoken() {
+				needs = needs.With([]string{"language"}, nil)
+			}
+			if !b.dry || w.hasRequired || w.perSegment > 0 {
 				needs = needs.With(b.variablesNeed(w))
 			}
 		}
@@ -97,11 +100,25 @@ func (b *batch) needsRecords() bool {
 	return b.onceFor != nil || b.neverHeldOut != nil || len(b.computed) > 0 || len(b.batchNeeds().Histories) > 0
 }
 
+// saying are a way's words in somebody's language.
+func (b *batch) saying(p *person, w *way) *saying {
+	if !w.isSpoken() {
+		return w.sayings[""]
+	}
+	preferred, _ := b.field(p, "language").(string)
+	return w.sayings[w.template.Language(preferred)]
+}
+
+// would is the message that somebody would get, as far as its words follow from it.
+func (b *batch) would(p *person, v *variant, w *way, code string) *campaigns.Message {
+	return &campaigns.Message{No: p.no, Channel: w.kind, ChannelID: w.ChannelID, Language: b.saying(p, w).language, Vars: b.values(p, v, w, code), Code: code}
+}
+
 // values are what the template of one of a variant's ways may print for a person, nested by the dots of the variables' names. A missing one
 // is absent.
 func (b *batch) values(p *person, v *variant, w *way, code string) map[string]any {
 	vars := map[string]any{}
-	for _, name := range w.variables {
+	for _, name := range b.saying(p, w).variables {
 		value := b.value(p, v, w, name, code)
 		if value == nil {
 			continue

@@ -73,13 +73,19 @@ func lacking(value any) bool {
 	return value == nil || ok && text == ""
 }
 
+// locale is what a part's values are printed for.
+type locale struct {
+	html               bool   // all of them are escaped
+	language, currency string // a text without a language prints money and dates as it always did
+}
+
 // newEngine makes the engine of one part. Loading other templates is taken out: a template is one file.
-func newEngine(html bool) *liquid.Engine {
+func newEngine(l *locale) *liquid.Engine {
 	e := liquid.NewEngine()
 	e.StrictVariables()
 	e.UnregisterTag("include")
 	e.UnregisterTag("render")
-	if html {
+	if l.html {
 		e.SetAutoEscapeReplacer(render.HtmlEscaper)
 		e.RegisterFilter("escape", func(value any) any { return value }) // all output is escaped, and once is right
 	}

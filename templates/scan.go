@@ -67,7 +67,7 @@ func newScan(field string, names names, used map[string]bool) *scan {
 	return &scan{field: field, names: names, used: used, locals: map[string]bool{}}
 }
 
-func (s *scan) compile(source string, html bool) (part, []campaigns.Problem) {
+func (s *scan) compile(source string, l *locale) (part, []campaigns.Problem) {
 	for _, token := range parser.Scan(source, parser.SourceLoc{LineNo: 1}, nil) {
 		s.line = token.SourceLoc.LineNo
 		s.token(token)
@@ -80,12 +80,12 @@ func (s *scan) compile(source string, html bool) (part, []campaigns.Problem) {
 		return part{}, s.problems
 	}
 	// The engine judges the template as it was written, so that its messages quote the author's words.
-	if _, err := parse(source, html); err != nil {
+	if _, err := parse(source, l); err != nil {
 		s.line = err.line
 		s.problem("", "%s", err.message)
 		return part{}, s.problems
 	}
-	compiled, err := parse(s.out.String(), html)
+	compiled, err := parse(s.out.String(), l)
 	if err != nil {
 		s.line = err.line
 		s.problem("", "%s", err.message)
