@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -35,16 +36,21 @@ func filterHint(name string) string {
 
 var (
 	errSteps = fmt.Errorf("its loops take more than %d turns", stepsMax)
+	errAsked = fmt.Errorf("its loops look at more than %d values", askedMax)
 	errWork  = errors.New("its filters and captures work on too much text")
 	errSize  = errors.New("it grows beyond 1 MB")
 )
 
 // budget is what one rendering of one part may still spend.
-type budget struct{ steps, work int }
+type budget struct{ steps, asked, work int }
 
-func (b *budget) step() error {
+// step begins a turn of a loop that looks at so many values.
+func (b *budget) step(values int) error {
 	if b.steps--; b.steps < 0 {
 		return errSteps
+	}
+	if b.asked -= values; b.asked < 0 {
+		return errAsked
 	}
 	return nil
 }
@@ -105,6 +111,7 @@ func newEngine(l *locale) *liquid.Engine {
 		return value, nil
 	})
 	e.RegisterFilter("beckon_bounded", func(value any, b *budget) (any, error) { return value, b.spend(weight(value)) })
+	e.RegisterFilter("beckon_asked", func(nothing any, b *budget, value any) (any, error) { return nothing, b.spend(weight(value)) })
 	e.RegisterFilter("beckon_list", func(value any) any {
 		if lacking(value) {
 			return []any{}
@@ -112,7 +119,11 @@ func newEngine(l *locale) *liquid.Engine {
 		return value
 	})
 	e.RegisterTag("beckon_step", func(ctx render.Context) (string, error) {
-		return "", ctx.Get("beckon_budget").(*budget).step()
+		values, err := strconv.Atoi(strings.TrimSpace(ctx.TagArgs()))
+		if err != nil {
+			return "", err
+		}
+		return "", ctx.Get("beckon_budget").(*budget).step(values)
 	})
 	e.RegisterBlock("beckon_capture", capture)
 	return e

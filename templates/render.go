@@ -87,7 +87,7 @@ func (p part) render(field string, bound map[string]any) (string, error) {
 	for _, local := range p.locals {
 		vars[local] = nil
 	}
-	vars["beckon_budget"] = &budget{steps: stepsMax, work: workMax}
+	vars["beckon_budget"] = &budget{steps: stepsMax, asked: askedMax, work: workMax}
 	w := &capped{}
 	err := guarded(func() error {
 		if err := p.liquid.FRender(w, vars); err != nil { // a nil of the engine's error type is not a nil error
@@ -124,7 +124,7 @@ func failure(field string, err error) error {
 			return missing
 		}
 	}
-	for _, limit := range []error{errSteps, errWork, errSize} {
+	for _, limit := range []error{errSteps, errAsked, errWork, errSize} {
 		if errors.Is(reason, limit) {
 			reason = limit
 		}

@@ -9,8 +9,8 @@
 // it, and a branch that is not taken does not matter.
 //
 // Why budgets: a template is written by a person and rendered a million times. Loops, captures and filters can double
-// what they hold with every step, so output, steps and the work of filters are counted, and the end of a budget is an
-// error that says so.
+// what they hold with every step, and a condition in a loop looks at it again at every turn, so output, steps, what they
+// look at and the work of filters are counted, and the end of a budget is an error that says so.
 package templates
 
 import (
@@ -31,7 +31,8 @@ const (
 	depthMax  = 32        // blocks in blocks
 	outputMax = 1 << 20   // one part
 	stepsMax  = 10_000    // turns of all loops of one part together
-	workMax   = 16 << 20  // results of all filters and captures of one part together
+	askedMax  = 500_000   // values and conditions in all turns of all loops of one part together
+	workMax   = 16 << 20  // results of all filters and captures of one part, and what its conditions look at
 )
 
 // Source is a template as it is written. An email has the parts subject, preheader (optional), html and text, of the last
