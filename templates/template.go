@@ -44,6 +44,7 @@ type Source struct {
 	Defaults  map[string]string            // by variable, such as customer.name: what stands for a value that the customer lacks
 	Language  string                       // of Parts, for money, numbers and dates; empty: they are printed as they were before there were languages
 	Currency  string                       // ISO 4217, of the amounts that are printed
+	InlineCSS bool                         // write the rules of style elements into the elements that they are for
 }
 
 // Parts is what was rendered: subject, html and text of an email, text of an sms.
@@ -121,7 +122,11 @@ func parseWords(src *Source, field string, parts map[string]string, language str
 	used := map[string]bool{}
 	for _, name := range w.names {
 		s := newScan(field+name, names, used)
-		p, found := s.compile(parts[name], &locale{html: name == "html" || name == "preheader", language: language, currency: src.Currency})
+		l := &locale{html: name == "html" || name == "preheader", language: language, currency: src.Currency}
+		p, found := s.compile(parts[name], l)
+		if name == "html" && src.InlineCSS && len(found) == 0 { // mistakes are named by the lines that were written
+			p, found = newScan(field+name, names, used).compile(inlineCSS(parts[name]), l)
+		}
 		w.parts[name] = p
 		problems = append(problems, found...)
 	}

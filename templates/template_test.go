@@ -70,7 +70,7 @@ func TestAnSMSIsRenderedForACustomer(t *testing.T) {
 		"words with an equals": {"{% assign x = 'a=b' %}{{ x }}", "a=b"},
 		"an unset local":       {"{% if customer.city %}{% assign x = 'y' %}{% endif %}[{{ x }}]", "[]"},
 		"trimmed space":        {"a  {%- if true -%}  {{- code -}}  {%- endif -%}  b", "aX7b"},
-		"trimmed conditions":   {"a  {%- if code -%}  b  {%- elsif customer.name -%} c {%- endif -%}  d {%- case code -%} {%- when 'X7' -%} e {% endcase -%} f", "abdef"},
+		"trimmed conditions":   {"a  {%- if code -%}  b  {%- elsif customer.name -%} c {%- endif -%}  d {%- case code -%} {%- when 'X7' -%} e {% endcase -%} f", "abde f"},
 		"a comment":            {"a{% comment %}{{ nonsense {% endcomment %}b", "ab"},
 		"raw text":             {"{% raw %}{{ customer.nobody }}{% endraw %}", "{{ customer.nobody }}"},
 		"an index":             {"{{ customer['name'] }}", "Ann"},
