@@ -1,6 +1,8 @@
 package campaigns
 
 import (
+	"maps"
+	"regexp"
 	"slices"
 	"time"
 )
@@ -40,6 +42,25 @@ func (d *TemplateDefinition) Settle(w *Workspace) {
 		d.Language = w.Languages[0]
 	}
 	d.Currency = w.Currency
+	if d.InlineCSS == nil {
+		inline := true
+		d.InlineCSS = &inline
+	}
+}
+
+// Check says what is wrong with a definition besides its words, which whoever compiles it says.
+func (d *TemplateDefinition) Check() error {
+	var checks Checks
+	checks.Require(d.Language == "" || isTag(d.Language), "language", "%q is not the tag of a language: write it like en, zh-CN or pt-BR", shorten(d.Language))
+	for _, name := range slices.Sorted(maps.Keys(d.Variables)) {
+		policy := d.Variables[name]
+		checks.Require(policy.Default == nil || policy.Missing == "", "variables."+name, "takes default or missing, and not both")
+	}
+	return checks.Err()
+}
+
+func isTag(tag string) bool {
+	return regexp.MustCompile(`^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$`).MatchString(tag)
 }
 
 // Refusing are the variables that nobody of an audience may lack, sorted.

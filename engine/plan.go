@@ -94,8 +94,16 @@ func TemplateVariables(ctx context.Context, tx *store.Tx) ([]string, error) {
 	return templates.Known(d.printable()), nil
 }
 
-// ParseTemplate checks and compiles a template of this workspace.
+// ParseTemplate settles, checks and compiles a template that is to be kept.
 func ParseTemplate(ctx context.Context, tx *store.Tx, d *campaigns.TemplateDefinition) (*templates.Template, error) {
+	w, err := tx.Workspace(ctx)
+	if err != nil {
+		return nil, err
+	}
+	d.Settle(w)
+	if err := d.Check(); err != nil {
+		return nil, err
+	}
 	known, err := TemplateVariables(ctx, tx)
 	if err != nil {
 		return nil, err
@@ -104,7 +112,8 @@ func ParseTemplate(ctx context.Context, tx *store.Tx, d *campaigns.TemplateDefin
 }
 
 func sourceOf(d *campaigns.TemplateDefinition) templates.Source {
-	return templates.Source{Channel: d.Channel, Parts: d.Parts, Languages: d.Languages, Defaults: d.Defaults(), Language: d.Language, Currency: d.Currency}
+	return templates.Source{Channel: d.Channel, Parts: d.Parts, Languages: d.Languages, Defaults: d.Defaults(), Language: d.Language,
+		Currency: d.Currency, InlineCSS: d.InlineCSS != nil && *d.InlineCSS}
 }
 
 // parseRevision compiles a template as it was saved: messages are made again from revisions that print attributes which
