@@ -45,6 +45,7 @@ type plan struct {
 	events   map[int64]string // what happened to each customer who enters for it, where every event may enter
 
 	moneyNames map[string]bool
+	language   *string // of previews: what is shown instead of each customer's own
 }
 
 // schema is what rules may name in this workspace.

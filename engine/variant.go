@@ -26,6 +26,7 @@ type way struct {
 
 	sayings     map[string]*saying // by language, the first under ""
 	hasRequired bool               // in some language
+	refusing    []string           // variables that nobody of an audience may lack
 	perMessage  int64              // what a message costs, in micros
 	perSegment  int64              // likewise each segment of a text
 }
@@ -142,14 +143,20 @@ func (e *Engine) way(ctx context.Context, tx *store.Tx, c *campaigns.Campaign, w
 	if campaigns.CodeOf(err) == campaigns.CodeNotFound {
 		return ready, campaigns.Invalid("channel_id", "there is no channel %q", w.ChannelID)
 	}
-	if err == nil && !ch.Carries(ready.kind) {
-		return ready, campaigns.Invalid("channel_id", "the channel %s (%s) does not carry %s", ch.ID, ch.Kind, ready.kind)
-	}
 	if err == nil {
-		err = ready.price(&ch)
+		err = ready.through(&ch)
 	}
+	ready.refusing = definition.Refusing()
 	ready.say(parsed)
 	return ready, err
+}
+
+// through takes over what a channel means for a way.
+func (w *way) through(c *campaigns.Channel) error {
+	if !c.Carries(w.kind) {
+		return campaigns.Invalid("channel_id", "the channel %s (%s) does not carry %s", c.ID, c.Kind, w.kind)
+	}
+	return w.price(c)
 }
 
 // A saying is a way's words in one language.

@@ -62,6 +62,9 @@ func (p *plan) variablesNeed(w *way) (columns, histories []string) {
 // batchNeeds are the columns and histories that a batch reads: for arms, ways, zones and entry keys, and for the templates'
 // variables. A batch that only decides needs the variables that somebody may lack.
 func (b *batch) batchNeeds() audience.Needs {
+	if b.shows {
+		return b.wordsNeed(audience.Needs{}.With([]string{"timezone"}, nil))
+	}
 	columns := []string{"phone_hash", "email_hash"}
 	if b.choosesWays() {
 		columns = append(columns, "email_consent", "sms_consent")
@@ -81,6 +84,11 @@ func (b *batch) batchNeeds() audience.Needs {
 	if b.neverHeldOut != nil {
 		needs = needs.With(b.neverHeldOut.Columns(), b.neverHeldOut.Histories())
 	}
+	return b.wordsNeed(needs)
+}
+
+// wordsNeed adds what the templates ask for: all that they print, or what somebody may lack where nothing is printed.
+func (b *batch) wordsNeed(needs audience.Needs) audience.Needs {
 	for i := range b.variants {
 		for j := range b.variants[i].ways {
 			w := &b.variants[i].ways[j]
@@ -106,6 +114,9 @@ func (b *batch) saying(p *person, w *way) *saying {
 		return w.sayings[""]
 	}
 	preferred, _ := b.field(p, "language").(string)
+	if b.language != nil {
+		preferred = *b.language
+	}
 	return w.sayings[w.template.Language(preferred)]
 }
 
