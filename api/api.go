@@ -134,6 +134,8 @@ func (s *Server) campaignRoutes() {
 	route(s, "PUT /v1/templates/{id}", "Write a new revision of a template", write, s.putTemplate)
 	route(s, "DELETE /v1/templates/{id}", "Delete a template; what was made from it stays", write, s.deleteTemplate)
 	route(s, "POST /v1/templates/{id}/preview", "Render a template for a customer", launch, s.previewTemplate)
+	route(s, "POST /v1/templates/preview", "Render a template that is being written for a customer", launch, s.previewUnsaved)
+	route(s, "POST /v1/templates/{id}/check", "Render a template for everybody who matches a rule, with nothing sent", launch, s.checkWholeTemplate, table, slow)
 	route(s, "GET /v1/channels", "List the channels", look, s.listChannels, table)
 	route(s, "POST /v1/channels", "Create a channel", admin, s.createChannel, created)
 	route(s, "GET /v1/channels/{id}", "Read a channel without its secrets", look, s.channel)

@@ -6,25 +6,12 @@ import (
 	"beckon/campaigns"
 	"beckon/campaigns/store"
 	"beckon/engine"
-	"beckon/templates"
 )
 
 // templateEdit is a template as a marketer writes it.
 type templateEdit struct {
 	campaigns.TemplateDefinition
 	Seen
-}
-
-// previewBody is what a customer would get, and for SMS how it travels.
-type previewBody struct {
-	Parts map[string]string `json:"parts"`
-	SMS   *smsBody          `json:"sms,omitempty"`
-}
-
-type smsBody struct {
-	Encoding   string `json:"encoding" enum:"gsm7,ucs2"`
-	Characters int    `json:"characters" doc:"septets in gsm7, UTF-16 units in ucs2"`
-	Segments   int    `json:"segments" doc:"messages paid for"`
 }
 
 func (s *Server) listTemplates(ctx context.Context, in *struct{ Listing }) (*listOf[campaigns.Template], error) {
@@ -142,31 +129,4 @@ func (s *Server) deleteTemplate(ctx context.Context, in *struct {
 		}
 		return tx.Audit(ctx, actor(ctx), "delete", "template", id.String(), t.TemplateDefinition, nil)
 	})
-}
-
-func (s *Server) previewTemplate(ctx context.Context, in *struct {
-	ID   string `path:"id"`
-	Body struct {
-		CustomerID string `json:"customer_id" minLength:"1"`
-	}
-}) (*some[previewBody], error) {
-	id, err := campaigns.ParseID("template", in.ID)
-	if err != nil {
-		return nil, err
-	}
-	parts, err := s.engine.Preview(ctx, id, in.Body.CustomerID)
-	if err != nil {
-		return nil, err
-	}
-	out := &some[previewBody]{previewBody{Parts: parts}}
-	out.Body.segment()
-	return out, nil
-}
-
-// segment counts the segments of an SMS: text alone.
-func (b *previewBody) segment() {
-	if text, has := b.Parts["text"]; has && len(b.Parts) == 1 {
-		counted := templates.Segments(text)
-		b.SMS = &smsBody{counted.Encoding, counted.Characters, counted.Segments}
-	}
 }

@@ -159,7 +159,7 @@ func (b *batch) priceOf(p *person, v *variant, w *way) int64 {
 	if v.offer != nil {
 		code = someCode
 	}
-	parts, err := w.template.Render(b.values(p, v, w, code))
+	parts, err := say(w.template, b.would(p, v, w, code))
 	if err != nil {
 		return w.perMessage
 	}

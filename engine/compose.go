@@ -23,22 +23,22 @@ const someCode = "0000000000000"
 // branch that is not taken.
 func (b *batch) isPrintable(p *person) bool {
 	for _, w := range p.ways {
-		v, code := b.variantOf(w), ""
+		v, says, code := b.variantOf(w), b.saying(p, w), ""
 		if v.offer != nil {
 			code = someCode
 		}
 		lacking, texts := false, 0
-		for _, name := range w.variables {
+		for _, name := range says.variables {
 			if name == "links.unsubscribe" || name == "code" {
 				texts += 120
 				continue
 			}
-			if b.dry && !w.required[name] {
+			if b.dry && !says.required[name] {
 				continue
 			}
 			value := b.value(p, v, w, name, code)
 			text, isText := value.(string)
-			lacking = lacking || w.required[name] && (value == nil || isText && text == "")
+			lacking = lacking || says.required[name] && (value == nil || isText && text == "")
 			texts += len(name) + len(text) + 40
 			if isText && strings.IndexByte(text, 0) >= 0 {
 				return false
@@ -48,7 +48,7 @@ func (b *batch) isPrintable(p *person) bool {
 			return false
 		}
 		if lacking {
-			if _, err := w.template.Render(b.values(p, v, w, code)); err != nil {
+			if _, err := says.words.Render(b.values(p, v, w, code)); err != nil {
 				return false
 			}
 		}
@@ -104,6 +104,7 @@ func (b *batch) message(p *person, id campaigns.ID, code string) {
 	if !m.Ghost {
 		m.Address, _ = b.field(p, addressColumn(w.kind)).(string)
 		m.VarsText = b.varsText(p, p.variant, w, code)
+		m.Language = b.saying(p, w).language
 	}
 	b.messages = append(b.messages, m)
 	if code != "" {
@@ -125,7 +126,7 @@ func (b *batch) message(p *person, id campaigns.ID, code string) {
 func (b *batch) varsText(p *person, v *variant, w *way, code string) []byte {
 	text := append(make([]byte, 0, 256), '{')
 	open := ""
-	for _, name := range w.variables {
+	for _, name := range b.saying(p, w).variables {
 		value := b.value(p, v, w, name, code)
 		if value == nil {
 			continue

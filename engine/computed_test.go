@@ -40,10 +40,10 @@ func TestATemplatePrintsAComputedAttributeAsItWasWhenLaunched(t *testing.T) {
 	if parts["subject"] != "60.00" || !strings.HasPrefix(parts["text"], "15 2026-11-21 ") {
 		t.Errorf("sent is %q", parts)
 	}
-	parts, err = w.engine.Preview(w.ctx, template, "c3")
+	preview, err := w.engine.Preview(w.ctx, engine.Trial{Template: template}, "c3")
 	w.must(err)
-	if parts["subject"] != "90.00" {
-		t.Errorf("previewed is %q", parts)
+	if preview.Parts["subject"] != "90.00" {
+		t.Errorf("previewed is %q", preview.Parts)
 	}
 	_, err = w.engine.CreateSegment(w.ctx, "test", campaigns.SegmentDefinition{Name: "top", Rule: "fifth == 5"})
 	w.must(err)

@@ -14,18 +14,34 @@ import (
 // content is what a message says: its template's words with its own values, and what its channel and campaign add to them.
 // Sending and reading again go through it alike, so that a message read later is what was sent, byte for byte.
 func (e *Engine) content(ctx context.Context, m *campaigns.Message) (templates.Parts, error) {
-	var parsed *templates.Template
-	if found := e.words.cached(m.TemplateID, m.TemplateRevision); found != nil {
-		return found.Render(m.Vars)
+	parsed := e.words.cached(m.TemplateID, m.TemplateRevision)
+	if parsed == nil {
+		err := e.store.View(ctx, func(tx *store.Tx) (err error) {
+			parsed, _, err = e.words.template(ctx, tx, m.TemplateID, m.TemplateRevision)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
 	}
-	err := e.store.View(ctx, func(tx *store.Tx) (err error) {
-		parsed, _, err = e.words.template(ctx, tx, m.TemplateID, m.TemplateRevision)
-		return err
-	})
+	return say(parsed, m)
+}
+
+// say renders the words of a message in its language with its values, and finishes them. Whatever shows, counts or prices a
+// message goes through it, also before there is one: previews, checks, test sends and budgets make a message of what is
+// known and ask it.
+func say(t *templates.Template, m *campaigns.Message) (templates.Parts, error) {
+	parts, err := t.In(m.Language).Render(m.Vars)
 	if err != nil {
 		return nil, err
 	}
-	return parsed.Render(m.Vars)
+	return finish(parts, m), nil
+}
+
+// finish adds to rendered parts what the message's channel and campaign add: all of it follows from the message alone (its
+// id, number, channel and values), never from settings, which may have changed when the message is read again.
+func finish(parts templates.Parts, _ *campaigns.Message) templates.Parts {
+	return parts
 }
 
 // contentHash fixes what was sent: the content can be made again from revision and variables, and this proves it.

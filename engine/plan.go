@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"time"
@@ -44,6 +45,7 @@ type plan struct {
 	events   map[int64]string // what happened to each customer who enters for it, where every event may enter
 
 	moneyNames map[string]bool
+	language   *string // of previews: what is shown instead of each customer's own
 }
 
 // schema is what rules may name in this workspace.
@@ -93,13 +95,26 @@ func TemplateVariables(ctx context.Context, tx *store.Tx) ([]string, error) {
 	return templates.Known(d.printable()), nil
 }
 
-// ParseTemplate checks and compiles a template of this workspace.
+// ParseTemplate settles, checks and compiles a template that is to be kept.
 func ParseTemplate(ctx context.Context, tx *store.Tx, d *campaigns.TemplateDefinition) (*templates.Template, error) {
+	w, err := tx.Workspace(ctx)
+	if err != nil {
+		return nil, err
+	}
+	d.Settle(w)
+	if err := d.Check(); err != nil {
+		return nil, err
+	}
 	known, err := TemplateVariables(ctx, tx)
 	if err != nil {
 		return nil, err
 	}
-	return templates.Parse(templates.Source{Channel: d.Channel, Parts: d.Parts, Defaults: d.Defaults()}, known)
+	return templates.Parse(sourceOf(d), known)
+}
+
+func sourceOf(d *campaigns.TemplateDefinition) templates.Source {
+	return templates.Source{Channel: d.Channel, Parts: d.Parts, Languages: d.Languages, Defaults: d.Defaults(), Language: d.Language,
+		Currency: d.Currency, InlineCSS: d.InlineCSS != nil && *d.InlineCSS}
 }
 
 // parseRevision compiles a template as it was saved: messages are made again from revisions that print attributes which
@@ -110,10 +125,12 @@ func parseRevision(ctx context.Context, tx *store.Tx, d *campaigns.TemplateDefin
 		return nil, err
 	}
 	printed := regexp.MustCompile(`customer\.[a-z][a-z0-9_]*`)
-	for _, part := range d.Parts {
-		known = append(known, printed.FindAllString(part, -1)...)
+	for _, parts := range append(slices.Collect(maps.Values(d.Languages)), d.Parts) {
+		for _, part := range parts {
+			known = append(known, printed.FindAllString(part, -1)...)
+		}
 	}
-	return templates.Parse(templates.Source{Channel: d.Channel, Parts: d.Parts, Defaults: d.Defaults()}, known)
+	return templates.Parse(sourceOf(d), known)
 }
 
 // problems turns what is wrong with a rule into an error about a field.

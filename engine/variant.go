@@ -24,10 +24,11 @@ type way struct {
 	revision int
 	template *templates.Template
 
-	variables  []string        // of the template
-	required   map[string]bool // those without a default
-	perMessage int64           // what a message costs, in micros
-	perSegment int64           // likewise each segment of a text
+	sayings     map[string]*saying // by language, the first under ""
+	hasRequired bool               // in some language
+	refusing    []string           // variables that nobody of an audience may lack
+	perMessage  int64              // what a message costs, in micros
+	perSegment  int64              // likewise each segment of a text
 }
 
 // planVariants makes the campaign's variants ready; what is wrong with them goes to checks.
@@ -142,20 +143,42 @@ func (e *Engine) way(ctx context.Context, tx *store.Tx, c *campaigns.Campaign, w
 	if campaigns.CodeOf(err) == campaigns.CodeNotFound {
 		return ready, campaigns.Invalid("channel_id", "there is no channel %q", w.ChannelID)
 	}
-	if err == nil && !ch.Carries(ready.kind) {
-		return ready, campaigns.Invalid("channel_id", "the channel %s (%s) does not carry %s", ch.ID, ch.Kind, ready.kind)
-	}
 	if err == nil {
-		err = ready.price(&ch)
+		err = ready.through(&ch)
 	}
+	ready.refusing = definition.Refusing()
 	ready.say(parsed)
 	return ready, err
 }
 
+// through takes over what a channel means for a way.
+func (w *way) through(c *campaigns.Channel) error {
+	if !c.Carries(w.kind) {
+		return campaigns.Invalid("channel_id", "the channel %s (%s) does not carry %s", c.ID, c.Kind, w.kind)
+	}
+	return w.price(c)
+}
+
+// A saying is a way's words in one language.
+type saying struct {
+	language  string // as the template names it; "" for its first
+	words     *templates.Words
+	variables []string        // what is kept with a message, sorted
+	required  map[string]bool // those without a default
+}
+
 // say gives a way its words.
 func (w *way) say(t *templates.Template) {
-	w.template, w.variables, w.required = t, t.Variables(), map[string]bool{}
-	for _, name := range t.Required() {
-		w.required[name] = true
+	w.template, w.sayings, w.hasRequired = t, map[string]*saying{}, false
+	for _, language := range append([]string{""}, t.Languages()...) {
+		words := t.In(language)
+		s := &saying{language: language, words: words, variables: words.Variables(), required: map[string]bool{}}
+		for _, name := range words.Required() {
+			s.required[name], w.hasRequired = true, true
+		}
+		w.sayings[language] = s
 	}
 }
+
+// isSpoken says whether a way's words depend on the customer's language.
+func (w *way) isSpoken() bool { return len(w.sayings) > 1 }

@@ -62,6 +62,9 @@ func (p *plan) variablesNeed(w *way) (columns, histories []string) {
 // batchNeeds are the columns and histories that a batch reads: for arms, ways, zones and entry keys, and for the templates'
 // variables. A batch that only decides needs the variables that somebody may lack.
 func (b *batch) batchNeeds() audience.Needs {
+	if b.shows {
+		return b.wordsNeed(audience.Needs{}.With([]string{"timezone"}, nil))
+	}
 	columns := []string{"phone_hash", "email_hash"}
 	if b.choosesWays() {
 		columns = append(columns, "email_consent", "sms_consent")
@@ -81,10 +84,18 @@ func (b *batch) batchNeeds() audience.Needs {
 	if b.neverHeldOut != nil {
 		needs = needs.With(b.neverHeldOut.Columns(), b.neverHeldOut.Histories())
 	}
+	return b.wordsNeed(needs)
+}
+
+// wordsNeed adds what the templates ask for: all that they print, or what somebody may lack where nothing is printed.
+func (b *batch) wordsNeed(needs audience.Needs) audience.Needs {
 	for i := range b.variants {
 		for j := range b.variants[i].ways {
 			w := &b.variants[i].ways[j]
-			if !b.dry || len(w.required) > 0 || w.perSegment > 0 {
+			if w.isSpoken() {
+				needs = needs.With([]string{"language"}, nil)
+			}
+			if !b.dry || w.hasRequired || w.perSegment > 0 {
 				needs = needs.With(b.variablesNeed(w))
 			}
 		}
@@ -97,11 +108,28 @@ func (b *batch) needsRecords() bool {
 	return b.onceFor != nil || b.neverHeldOut != nil || len(b.computed) > 0 || len(b.batchNeeds().Histories) > 0
 }
 
+// saying are a way's words in somebody's language.
+func (b *batch) saying(p *person, w *way) *saying {
+	if !w.isSpoken() {
+		return w.sayings[""]
+	}
+	preferred, _ := b.field(p, "language").(string)
+	if b.language != nil {
+		preferred = *b.language
+	}
+	return w.sayings[w.template.Language(preferred)]
+}
+
+// would is the message that somebody would get, as far as its words follow from it.
+func (b *batch) would(p *person, v *variant, w *way, code string) *campaigns.Message {
+	return &campaigns.Message{No: p.no, Channel: w.kind, ChannelID: w.ChannelID, Language: b.saying(p, w).language, Vars: b.values(p, v, w, code), Code: code}
+}
+
 // values are what the template of one of a variant's ways may print for a person, nested by the dots of the variables' names. A missing one
 // is absent.
 func (b *batch) values(p *person, v *variant, w *way, code string) map[string]any {
 	vars := map[string]any{}
-	for _, name := range w.variables {
+	for _, name := range b.saying(p, w).variables {
 		value := b.value(p, v, w, name, code)
 		if value == nil {
 			continue

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -13,13 +14,13 @@ import (
 )
 
 // filterNames are the filters that a template may use: Liquid's that are safe and always say the same, and ours (money,
-// date). Not among them are safe and json, which would pass a customer's HTML through.
+// number, date, time). Not among them are safe and json, which would pass a customer's HTML through.
 func filterNames() []string {
 	return []string{
 		"abs", "append", "at_least", "at_most", "capitalize", "ceil", "compact", "concat", "date", "default", "divided_by",
-		"downcase", "escape", "first", "floor", "join", "last", "lstrip", "map", "minus", "modulo", "money", "pluralize", "plus",
+		"downcase", "escape", "first", "floor", "join", "last", "lstrip", "map", "minus", "modulo", "money", "number", "pluralize", "plus",
 		"prepend", "remove", "remove_first", "remove_last", "replace", "replace_first", "replace_last", "reverse", "round",
-		"rstrip", "size", "slice", "sort", "sort_natural", "split", "strip", "strip_html", "strip_newlines", "times",
+		"rstrip", "size", "slice", "sort", "sort_natural", "split", "strip", "strip_html", "strip_newlines", "time", "times",
 		"truncate", "truncatewords", "uniq", "upcase", "url_decode", "url_encode", "where",
 	}
 }
@@ -35,16 +36,21 @@ func filterHint(name string) string {
 
 var (
 	errSteps = fmt.Errorf("its loops take more than %d turns", stepsMax)
+	errAsked = fmt.Errorf("its loops look at more than %d values", askedMax)
 	errWork  = errors.New("its filters and captures work on too much text")
 	errSize  = errors.New("it grows beyond 1 MB")
 )
 
 // budget is what one rendering of one part may still spend.
-type budget struct{ steps, work int }
+type budget struct{ steps, asked, work int }
 
-func (b *budget) step() error {
+// step begins a turn of a loop that looks at so many values.
+func (b *budget) step(values int) error {
 	if b.steps--; b.steps < 0 {
 		return errSteps
+	}
+	if b.asked -= values; b.asked < 0 {
+		return errAsked
 	}
 	return nil
 }
@@ -73,18 +79,23 @@ func lacking(value any) bool {
 	return value == nil || ok && text == ""
 }
 
+// locale is what a part's values are printed for.
+type locale struct {
+	html               bool   // all of them are escaped
+	language, currency string // a text without a language prints money and dates as it always did
+}
+
 // newEngine makes the engine of one part. Loading other templates is taken out: a template is one file.
-func newEngine(html bool) *liquid.Engine {
+func newEngine(l *locale) *liquid.Engine {
 	e := liquid.NewEngine()
 	e.StrictVariables()
 	e.UnregisterTag("include")
 	e.UnregisterTag("render")
-	if html {
+	if l.html {
 		e.SetAutoEscapeReplacer(render.HtmlEscaper)
 		e.RegisterFilter("escape", func(value any) any { return value }) // all output is escaped, and once is right
 	}
-	e.RegisterFilter("money", money)
-	e.RegisterFilter("date", date)
+	registerFormats(e, l)
 	e.RegisterFilter("replace", replace)
 	e.RegisterFilter("join", join)
 	e.RegisterFilter("beckon_required", func(value any, name string) (any, error) {
@@ -100,6 +111,7 @@ func newEngine(html bool) *liquid.Engine {
 		return value, nil
 	})
 	e.RegisterFilter("beckon_bounded", func(value any, b *budget) (any, error) { return value, b.spend(weight(value)) })
+	e.RegisterFilter("beckon_asked", func(nothing any, b *budget, value any) (any, error) { return nothing, b.spend(weight(value)) })
 	e.RegisterFilter("beckon_list", func(value any) any {
 		if lacking(value) {
 			return []any{}
@@ -107,7 +119,11 @@ func newEngine(html bool) *liquid.Engine {
 		return value
 	})
 	e.RegisterTag("beckon_step", func(ctx render.Context) (string, error) {
-		return "", ctx.Get("beckon_budget").(*budget).step()
+		values, err := strconv.Atoi(strings.TrimSpace(ctx.TagArgs()))
+		if err != nil {
+			return "", err
+		}
+		return "", ctx.Get("beckon_budget").(*budget).step(values)
 	})
 	e.RegisterBlock("beckon_capture", capture)
 	return e
@@ -176,7 +192,7 @@ func join(list []any, with func(string) string) (string, error) {
 	return strings.Join(texts, separator), nil
 }
 
-// money prints minor units with two decimals, after a sign when one is given: {{ offer.value | money: "¥" }} is ¥12.50.
+// money, of parts without a language, prints minor units with two decimals, after a sign when one is given: {{ offer.value | money: "¥" }} is ¥12.50.
 func money(value any, sign func(string) string) (string, error) {
 	var minor int64
 	switch v := value.(type) {
@@ -201,32 +217,17 @@ func money(value any, sign func(string) string) (string, error) {
 	return fmt.Sprintf("%s%s%d.%02d", minus, sign(""), units/100, units%100), nil
 }
 
-// date prints a time, or a text such as 2026-12-31 or 2026-12-31T09:00:00+08:00, by a strftime format: %Y %y %m %d %e %B
-// %b %A %a %H %M and %%. Without a format it is 2026-12-31. There is no "now": a message must come out the same again.
+// date, of parts without a language, prints a time, or a text such as 2026-12-31 or 2026-12-31T09:00:00+08:00, by a strftime format: %Y %y %m %d %e %B
+// %b %A %a %H %M and %%. Without a format it is 2026-12-31.
 func date(value any, format func(string) string) (string, error) {
-	var at time.Time
-	switch v := value.(type) {
-	case nil:
-		return "", nil
-	case time.Time:
-		at = v
-	case string:
-		var err error
-		if v == "" {
-			return "", nil
-		}
-		if at, err = time.Parse(time.RFC3339, v); err != nil {
-			if at, err = time.Parse(time.DateOnly, v); err != nil {
-				return "", fmt.Errorf("%q is not a date such as 2026-12-31", v)
-			}
-		}
-	default:
-		return "", fmt.Errorf("%v is not a date such as 2026-12-31", v)
+	at, ok, err := instantOf(value)
+	if err != nil || !ok {
+		return "", err
 	}
-	return strftime(at, format("%Y-%m-%d"))
+	return strftime(at, format("%Y-%m-%d"), spellingOf(""))
 }
 
-func strftime(at time.Time, format string) (string, error) {
+func strftime(at time.Time, format string, s *spelling) (string, error) {
 	layouts := map[byte]string{
 		'Y': "2006", 'y': "06", 'm': "01", 'd': "02", 'e': "_2", 'B': "January", 'b': "Jan", 'A': "Monday", 'a': "Mon",
 		'H': "15", 'M': "04",
@@ -241,7 +242,7 @@ func strftime(at time.Time, format string) (string, error) {
 		layout, ok := layouts[format[i]]
 		switch {
 		case ok:
-			out.WriteString(at.Format(layout))
+			out.WriteString(s.format(at, layout))
 		case format[i] == '%':
 			out.WriteByte('%')
 		default:

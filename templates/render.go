@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -24,11 +23,11 @@ import (
 //
 // An email without a text part gets one made from its html; a preheader becomes hidden text at the start of the html.
 // In html all values are escaped. Subject and preheader come out as one line, whatever the values hold.
-func (t *Template) Render(vars map[string]any) (Parts, error) {
-	bound := t.bind(vars)
+func (w *Words) Render(vars map[string]any) (Parts, error) {
+	bound := w.bind(vars)
 	out := Parts{}
-	for _, name := range slices.Sorted(maps.Keys(t.parts)) { // in one order, so that the same failure comes first each time
-		text, err := t.parts[name].render(name, bound)
+	for _, name := range w.names { // in one order, so that the same failure comes first each time
+		text, err := w.parts[name].render(w.field+name, bound)
 		if err != nil {
 			return nil, err
 		}
@@ -37,12 +36,12 @@ func (t *Template) Render(vars map[string]any) (Parts, error) {
 		}
 		out[name] = text
 	}
-	if t.channel != "email" {
+	if w.channel != "email" {
 		return out, nil
 	}
 	html, ok := out["html"]
 	if _, given := out["text"]; ok && !given {
-		text, err := plain(html)
+		text, err := plain(w.field, html)
 		if err != nil {
 			return nil, err
 		}
@@ -55,18 +54,18 @@ func (t *Template) Render(vars map[string]any) (Parts, error) {
 	return out, nil
 }
 
-// bind copies the template's variables out of vars, with defaults for what is lacking and nil for what has none, so that
+// bind copies the words' variables out of vars, with defaults for what is lacking and nil for what has none, so that
 // the engine meets every name it may ask for and no other.
-func (t *Template) bind(vars map[string]any) map[string]any {
+func (w *Words) bind(vars map[string]any) map[string]any {
 	bound := map[string]any{}
-	for _, variable := range t.variables {
+	for _, variable := range w.variables {
 		var value any = vars
 		path := strings.Split(variable, ".")
 		for _, name := range path {
 			nested, _ := value.(map[string]any)
 			value = nested[name]
 		}
-		if text, ok := t.defaults[variable]; ok && lacking(value) {
+		if text, ok := w.defaults[variable]; ok && lacking(value) {
 			value = text
 		}
 		into := bound
@@ -83,12 +82,12 @@ func (t *Template) bind(vars map[string]any) map[string]any {
 	return bound
 }
 
-func (p part) render(name string, bound map[string]any) (string, error) {
+func (p part) render(field string, bound map[string]any) (string, error) {
 	vars := maps.Clone(bound)
 	for _, local := range p.locals {
 		vars[local] = nil
 	}
-	vars["beckon_budget"] = &budget{steps: stepsMax, work: workMax}
+	vars["beckon_budget"] = &budget{steps: stepsMax, asked: askedMax, work: workMax}
 	w := &capped{}
 	err := guarded(func() error {
 		if err := p.liquid.FRender(w, vars); err != nil { // a nil of the engine's error type is not a nil error
@@ -97,11 +96,11 @@ func (p part) render(name string, bound map[string]any) (string, error) {
 		return nil
 	})
 	if err != nil {
-		return "", failure(name, err)
+		return "", failure(field, err)
 	}
 	text := w.String()
 	if !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
-		return "", campaigns.Invalid("parts."+name, "a value is not valid UTF-8 or holds a NUL character")
+		return "", campaigns.Invalid(field, "a value is not valid UTF-8 or holds a NUL character")
 	}
 	return text, nil
 }
@@ -117,7 +116,7 @@ func guarded(f func() error) (err error) {
 }
 
 // failure finds what the engine wrapped.
-func failure(name string, err error) error {
+func failure(field string, err error) error {
 	reason := err
 	if filter := (expressions.FilterError{}); errors.As(err, &filter) {
 		reason = filter.Err
@@ -125,12 +124,12 @@ func failure(name string, err error) error {
 			return missing
 		}
 	}
-	for _, limit := range []error{errSteps, errWork, errSize} {
+	for _, limit := range []error{errSteps, errAsked, errWork, errSize} {
 		if errors.Is(reason, limit) {
 			reason = limit
 		}
 	}
-	problem := campaigns.Problem{Field: "parts." + name, Message: message(reason)}
+	problem := campaigns.Problem{Field: field, Message: message(reason)}
 	if located := render.Error(nil); errors.As(err, &located) {
 		problem.Line = located.LineNumber()
 	}
@@ -145,13 +144,13 @@ func message(err error) string {
 }
 
 // parse compiles with the engine; a panic of its parser is a syntax error like any other.
-func parse(source string, html bool) (compiled *liquid.Template, wrong *fault) {
+func parse(source string, l *locale) (compiled *liquid.Template, wrong *fault) {
 	defer func() {
 		if r := recover(); r != nil {
 			compiled, wrong = nil, &fault{line: 1, message: fmt.Sprint(r)}
 		}
 	}()
-	compiled, err := newEngine(html).ParseTemplateLocation([]byte(source), "", 1)
+	compiled, err := newEngine(l).ParseTemplateLocation([]byte(source), "", 1)
 	if err != nil {
 		return nil, &fault{line: err.LineNumber(), message: message(err)}
 	}
@@ -165,13 +164,13 @@ func single(text string) string {
 }
 
 // plain makes the text part of an email from its html.
-func plain(html string) (text string, err error) {
+func plain(field, html string) (text string, err error) {
 	err = guarded(func() error {
 		text = html2text.HTML2TextWithOptions(html, html2text.WithUnixLineBreaks(), html2text.WithLinksInnerText(), html2text.WithListSupport())
 		return nil
 	})
 	if err != nil {
-		return "", campaigns.Invalid("parts.text", "no text can be made from the html")
+		return "", campaigns.Invalid(field+"text", "no text can be made from the html")
 	}
 	return strings.TrimSpace(text), nil
 }

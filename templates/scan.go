@@ -56,18 +56,29 @@ type scan struct {
 	blocks   []block
 	verbatim string // the tag that ends a raw or a comment, while in one
 	line     int
-	out      strings.Builder
+	out      pieces
 	problems []campaigns.Problem
 }
 
 // block is an open {% if %}, {% for %} …; variable is the loop's.
-type block struct{ name, variable string }
+type block struct {
+	name, variable string
+	at             int      // the piece that was left free for what the block costs: before a condition, first in a loop
+	asks           []string // the variables that its conditions look at
+	work           int      // values and conditions of one turn of the loop
+}
+
+// pieces are a part as it is written anew.
+type pieces []string
+
+// WriteString adds one.
+func (p *pieces) WriteString(text string) { *p = append(*p, text) }
 
 func newScan(field string, names names, used map[string]bool) *scan {
 	return &scan{field: field, names: names, used: used, locals: map[string]bool{}}
 }
 
-func (s *scan) compile(source string, html bool) (part, []campaigns.Problem) {
+func (s *scan) compile(source string, l *locale) (part, []campaigns.Problem) {
 	for _, token := range parser.Scan(source, parser.SourceLoc{LineNo: 1}, nil) {
 		s.line = token.SourceLoc.LineNo
 		s.token(token)
@@ -80,12 +91,12 @@ func (s *scan) compile(source string, html bool) (part, []campaigns.Problem) {
 		return part{}, s.problems
 	}
 	// The engine judges the template as it was written, so that its messages quote the author's words.
-	if _, err := parse(source, html); err != nil {
+	if _, err := parse(source, l); err != nil {
 		s.line = err.line
 		s.problem("", "%s", err.message)
 		return part{}, s.problems
 	}
-	compiled, err := parse(s.out.String(), html)
+	compiled, err := parse(strings.Join(s.out, ""), l)
 	if err != nil {
 		s.line = err.line
 		s.problem("", "%s", err.message)
@@ -139,6 +150,7 @@ func (s *scan) write(token parser.Token, open, content, end string) {
 }
 
 func (s *scan) object(token parser.Token) {
+	s.cost(1)
 	if content, ok := s.filtered(token.Args); ok {
 		s.write(token, "{{", content, "}}")
 	}
@@ -232,6 +244,16 @@ func (s *scan) reserved(name string) bool {
 		return true
 	}
 	return false
+}
+
+// cost counts work of the loop that is open.
+func (s *scan) cost(work int) {
+	for i := len(s.blocks) - 1; i >= 0; i-- {
+		if s.blocks[i].name == "for" {
+			s.blocks[i].work += work
+			return
+		}
+	}
 }
 
 // fault is what the engine found wrong, without its frame of words.

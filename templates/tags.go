@@ -2,6 +2,7 @@ package templates
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/osteele/liquid/parser"
@@ -14,7 +15,8 @@ func (s *scan) tag(token parser.Token) {
 		s.verbatim = "end" + token.Name
 		s.out.WriteString(token.Source)
 	case "if", "unless", "case":
-		s.blocks = append(s.blocks, block{name: token.Name})
+		s.blocks = append(s.blocks, block{name: token.Name, at: len(s.out)})
+		s.out.WriteString("")
 		s.condition(token)
 	case "elsif", "when":
 		s.condition(token)
@@ -52,7 +54,14 @@ func (s *scan) tag(token parser.Token) {
 
 func (s *scan) close(name string) {
 	if last := len(s.blocks) - 1; last >= 0 && s.blocks[last].name == name {
+		b := s.blocks[last]
 		s.blocks = s.blocks[:last]
+		switch {
+		case name == "for":
+			s.out[b.at] = fmt.Sprintf("{%% beckon_step %d %%}", b.work)
+		case len(b.asks) > 0: // what a condition looks at may be long
+			s.out[b.at] = "{{ nil | beckon_asked: beckon_budget, " + strings.Join(b.asks, " | beckon_asked: beckon_budget, ") + " }}"
+		}
 		return
 	}
 	s.problem("", "end%s ends no %s", name, name)
@@ -83,6 +92,7 @@ func (s *scan) condition(token parser.Token) {
 			return
 		}
 		s.use(o)
+		s.asked(o)
 		switch operator := r.next(); {
 		case operator.text == "":
 			return
@@ -96,6 +106,15 @@ func (s *scan) condition(token parser.Token) {
 	}
 }
 
+// asked counts a value that a condition of the innermost block looks at.
+func (s *scan) asked(o operand) {
+	s.cost(1)
+	last := len(s.blocks) - 1
+	if last >= 0 && len(o.path) > 0 && s.blocks[last].name != "for" && !slices.Contains(s.blocks[last].asks, o.text) {
+		s.blocks[last].asks = append(s.blocks[last].asks, o.text)
+	}
+}
+
 // loop checks for x in list, with limit, offset and reversed, and lets every turn be counted.
 func (s *scan) loop(token parser.Token) {
 	variable, head, err := s.loopHead(token.Args)
@@ -104,9 +123,9 @@ func (s *scan) loop(token parser.Token) {
 	} else {
 		s.reserved(variable)
 	}
-	s.blocks = append(s.blocks, block{name: "for", variable: variable})
 	s.write(token, "{%", "for "+head, "%}")
-	s.out.WriteString("{% beckon_step %}")
+	s.blocks = append(s.blocks, block{name: "for", variable: variable, at: len(s.out), work: 1})
+	s.out.WriteString("{% beckon_step 1 %}")
 }
 
 // loopHead also writes the head anew, with beckon_list behind a list that may be lacking: without it the engine would leave

@@ -9,8 +9,8 @@
 // it, and a branch that is not taken does not matter.
 //
 // Why budgets: a template is written by a person and rendered a million times. Loops, captures and filters can double
-// what they hold with every step, so output, steps and the work of filters are counted, and the end of a budget is an
-// error that says so.
+// what they hold with every step, and a condition in a loop looks at it again at every turn, so output, steps, what they
+// look at and the work of filters are counted, and the end of a budget is an error that says so.
 package templates
 
 import (
@@ -26,20 +26,25 @@ import (
 
 // The limits of a template and of one rendering of it, in bytes unless named otherwise.
 const (
-	sourceMax = 256 << 10 // all parts of a template together
+	sourceMax = 256 << 10 // all parts of a template in one language together
 	tagMax    = 4 << 10   // one {{ … }} or {% … %}
 	depthMax  = 32        // blocks in blocks
 	outputMax = 1 << 20   // one part
 	stepsMax  = 10_000    // turns of all loops of one part together
-	workMax   = 16 << 20  // results of all filters and captures of one part together
+	askedMax  = 500_000   // values and conditions in all turns of all loops of one part together
+	workMax   = 16 << 20  // results of all filters and captures of one part, and what its conditions look at
 )
 
 // Source is a template as it is written. An email has the parts subject, preheader (optional), html and text, of the last
-// two at least one; an sms has text alone.
+// two at least one; an sms has text alone. Each of Languages has all of that again.
 type Source struct {
-	Channel  string            // "email" or "sms"
-	Parts    map[string]string // Liquid by the part's name
-	Defaults map[string]string // by variable, such as customer.name: what stands for a value that the customer lacks
+	Channel   string                       // "email" or "sms"
+	Parts     map[string]string            // Liquid by the part's name
+	Languages map[string]map[string]string // further words by their language's tag (BCP 47), such as en or zh-TW
+	Defaults  map[string]string            // by variable, such as customer.name: what stands for a value that the customer lacks
+	Language  string                       // of Parts, for money, numbers and dates; empty: they are printed as they were before there were languages
+	Currency  string                       // ISO 4217, of the amounts that are printed
+	InlineCSS bool                         // write the rules of style elements into the elements that they are for
 }
 
 // Parts is what was rendered: subject, html and text of an email, text of an sms.
@@ -47,9 +52,19 @@ type Parts map[string]string
 
 // Template is a parsed Source. It may be rendered by many goroutines at once.
 type Template struct {
+	first     *Words
+	languages map[string]*Words // by normal tag
+	variables []string
+}
+
+// Words are a template in one of its languages.
+type Words struct {
 	channel   string
+	field     string // that holds the parts, with its dot
+	names     []string
 	parts     map[string]part
 	variables []string
+	required  []string
 	defaults  map[string]string
 }
 
@@ -73,40 +88,69 @@ func Known(customerAttributes []string) []string {
 }
 
 // Parse checks and compiles a template whose variables are among known (see Known). All that is wrong comes back at once:
-// a campaigns.Error whose problems name the field (parts.html, defaults.customer.name), the line and often a hint.
+// a campaigns.Error whose problems name the field (parts.html, languages.en.subject, defaults.customer.name), the line and
+// often a hint.
 func Parse(src Source, known []string) (*Template, error) {
-	problems := checkParts(src)
-	if len(problems) > 0 {
-		return nil, campaigns.InvalidAll(problems)
-	}
 	names := newNames(known)
-	t := &Template{channel: src.Channel, parts: map[string]part{}, defaults: maps.Clone(src.Defaults)}
-	used := map[string]bool{}
-	for _, name := range slices.Sorted(maps.Keys(src.Parts)) {
-		s := newScan("parts."+name, names, used)
-		p, found := s.compile(src.Parts[name], name == "html" || name == "preheader")
-		t.parts[name] = p
+	first, problems := parseWords(&src, "parts.", src.Parts, src.Language, names)
+	t := &Template{first: first, languages: map[string]*Words{}}
+	problems = append(problems, checkLanguages(src.Languages)...)
+	for _, tag := range slices.Sorted(maps.Keys(src.Languages)) {
+		words, found := parseWords(&src, "languages."+tag+".", src.Languages[tag], tag, names)
 		problems = append(problems, found...)
+		t.languages[NormalTag(tag)] = words
 	}
 	problems = append(problems, checkDefaults(src.Defaults, names)...)
 	if len(problems) > 0 {
 		return nil, campaigns.InvalidAll(problems)
 	}
-	t.variables = slices.Sorted(maps.Keys(used))
+	for _, words := range t.all() {
+		t.variables = append(t.variables, words.variables...)
+	}
+	slices.Sort(t.variables)
+	t.variables = slices.Compact(t.variables)
 	return t, nil
 }
 
-// Variables lists the variables that the template takes from outside, sorted, by their dotted names.
-func (t *Template) Variables() []string { return slices.Clone(t.variables) }
-
-// Required lists those of Variables that have no default: who lacks one of them can only be written to where the template
-// does not print it.
-func (t *Template) Required() []string {
-	return slices.DeleteFunc(t.Variables(), func(name string) bool {
-		_, has := t.defaults[name]
+// parseWords checks and compiles the parts of one language.
+func parseWords(src *Source, field string, parts map[string]string, language string, names names) (*Words, []campaigns.Problem) {
+	problems := checkParts(src.Channel, field, parts)
+	if len(problems) > 0 {
+		return nil, problems
+	}
+	w := &Words{channel: src.Channel, field: field, names: slices.Sorted(maps.Keys(parts)), parts: map[string]part{}, defaults: maps.Clone(src.Defaults)}
+	used := map[string]bool{}
+	for _, name := range w.names {
+		s := newScan(field+name, names, used)
+		l := &locale{html: name == "html" || name == "preheader", language: language, currency: src.Currency}
+		p, found := s.compile(parts[name], l)
+		if name == "html" && src.InlineCSS && len(found) == 0 { // mistakes are named by the lines that were written
+			p, found = newScan(field+name, names, used).compile(inlineCSS(parts[name]), l)
+		}
+		w.parts[name] = p
+		problems = append(problems, found...)
+	}
+	w.variables = slices.Sorted(maps.Keys(used))
+	w.required = slices.DeleteFunc(slices.Clone(w.variables), func(name string) bool {
+		_, has := w.defaults[name]
 		return has
 	})
+	return w, problems
 }
+
+// Variables lists the variables that the template takes from outside, in any of its languages, sorted, by their dotted
+// names.
+func (t *Template) Variables() []string { return slices.Clone(t.variables) }
+
+// Render makes the parts of the first language; see Words.Render.
+func (t *Template) Render(vars map[string]any) (Parts, error) { return t.first.Render(vars) }
+
+// Variables lists the variables that the words take from outside, sorted, by their dotted names.
+func (w *Words) Variables() []string { return slices.Clone(w.variables) }
+
+// Required lists those of Variables that have no default: who lacks one of them can only be written to where the words do
+// not print it.
+func (w *Words) Required() []string { return slices.Clone(w.required) }
 
 // partsOf says which parts a channel's template has, and which of them it must have.
 func partsOf(channel string) (allowed, required []string) {
@@ -119,8 +163,8 @@ func partsOf(channel string) (allowed, required []string) {
 	return nil, nil
 }
 
-func checkParts(src Source) (problems []campaigns.Problem) {
-	allowed, required := partsOf(src.Channel)
+func checkParts(channel, prefix string, parts map[string]string) (problems []campaigns.Problem) {
+	allowed, required := partsOf(channel)
 	if allowed == nil {
 		return []campaigns.Problem{{Field: "channel", Message: "there is no such channel", Hint: `use "email" or "sms"`}}
 	}
@@ -128,12 +172,12 @@ func checkParts(src Source) (problems []campaigns.Problem) {
 		problems = append(problems, campaigns.Problem{Field: field, Message: message, Hint: hint})
 	}
 	total := 0
-	for _, name := range slices.Sorted(maps.Keys(src.Parts)) {
-		field, text := "parts."+name, src.Parts[name]
+	for _, name := range slices.Sorted(maps.Keys(parts)) {
+		field, text := prefix+name, parts[name]
 		total += len(text)
 		switch {
 		case !slices.Contains(allowed, name):
-			add(field, "a template for "+src.Channel+" has no such part", "its parts are "+strings.Join(allowed, ", "))
+			add(field, "a template for "+channel+" has no such part", "its parts are "+strings.Join(allowed, ", "))
 		case strings.TrimSpace(text) == "":
 			add(field, "the part is empty", "")
 		case !utf8.ValidString(text):
@@ -145,16 +189,16 @@ func checkParts(src Source) (problems []campaigns.Problem) {
 		}
 	}
 	if total > sourceMax {
-		add("parts", "the template is larger than 256 KB", "host images instead of embedding them")
+		add(strings.TrimSuffix(prefix, "."), "the template is larger than 256 KB", "host images instead of embedding them")
 	}
 	for _, name := range required {
-		if _, ok := src.Parts[name]; !ok {
-			add("parts."+name, "the part is missing", "")
+		if _, ok := parts[name]; !ok {
+			add(prefix+name, "the part is missing", "")
 		}
 	}
-	_, html := src.Parts["html"]
-	if _, text := src.Parts["text"]; src.Channel == "email" && !html && !text {
-		add("parts.html", "the part is missing", "an email has html, text or both")
+	_, html := parts["html"]
+	if _, text := parts["text"]; channel == "email" && !html && !text {
+		add(prefix+"html", "the part is missing", "an email has html, text or both")
 	}
 	return problems
 }

@@ -25,7 +25,7 @@ func (tx *Tx) Endings(ctx context.Context, run campaigns.ID, gate campaigns.Gate
 	if len(nos) == 0 {
 		return nil, nil
 	}
-	ids, err := tx.textsOf(ctx, "customers", `SELECT no, id FROM customers WHERE no = ANY($1) AND id IS NOT NULL`, nos)
+	ids, err := tx.CustomerIDs(ctx, nos)
 	if err != nil {
 		return nil, err
 	}
@@ -47,6 +47,11 @@ func (tx *Tx) Endings(ctx context.Context, run campaigns.ID, gate campaigns.Gate
 		}
 	}
 	return found, err
+}
+
+// CustomerIDs are the ids of customers by their numbers; those who were erased have none.
+func (tx *Tx) CustomerIDs(ctx context.Context, nos []int64) (map[int64]string, error) {
+	return tx.textsOf(ctx, "customers", `SELECT no, id FROM customers WHERE no = ANY($1) AND id IS NOT NULL`, nos)
 }
 
 // ghostGates are the later gates of those of some customers who would have been stopped at one.
