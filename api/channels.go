@@ -19,6 +19,7 @@ type channelEdit struct {
 }
 
 func (e *channelEdit) channel() campaigns.Channel {
+	e.Settings.DKIMRecord = "" // it follows from the key
 	return campaigns.Channel{ID: e.ID, Name: e.Name, Kind: e.Kind, Settings: e.Settings}
 }
 

@@ -79,8 +79,9 @@ func (s *ChannelSettings) Secrets() map[string]**string {
 		"access_secret": &s.AccessSecret}
 }
 
-// WithoutSecrets are the settings as they may be shown.
+// WithoutSecrets are the settings as they may be shown, with what follows from their secrets and is public.
 func (s ChannelSettings) WithoutSecrets() ChannelSettings {
+	s.DKIMRecord = s.dkimRecord()
 	for _, secret := range s.Secrets() {
 		*secret = nil
 	}
