@@ -26,7 +26,25 @@ func faultOf(step mail.SendErrReason, err error) *fault {
 	if errors.As(err, &refused) {
 		f.code = refused.Code
 	}
+	f.detail = unquoted(f.code, f.detail)
 	return f
+}
+
+// unquoted takes out the quotation marks that textproto puts around what a server said after its code.
+func unquoted(code int, detail string) string {
+	before, after, found := strings.Cut(detail, strconv.Itoa(code)+` "`)
+	if !found {
+		return detail
+	}
+	quoted, err := strconv.QuotedPrefix(`"` + after)
+	if err != nil {
+		return detail
+	}
+	said, err := strconv.Unquote(quoted)
+	if err != nil {
+		return detail
+	}
+	return before + strconv.Itoa(code) + " " + said + after[len(quoted)-1:]
 }
 
 // classify reads a fault: what is known of the message, whether the session can go on, and whether it was already over
@@ -79,7 +97,7 @@ func sessionFault(code int) bool {
 // unreachable is why there is no session.
 func unreachable(err error) Outcome {
 	f := faultOf(mail.ErrConnCheck, err)
-	return Outcome{Status: Temporary, Unavailable: true, Throttled: throttled(f.code, err.Error()), Detail: "connecting: " + err.Error()}
+	return Outcome{Status: Temporary, Unavailable: true, Throttled: throttled(f.code, f.detail), Detail: "connecting: " + unquoted(f.code, err.Error())}
 }
 
 // enhanced is the enhanced status code that follows a reply's code (RFC 3463), such as 5, 1, 1; zeros where there is none.

@@ -155,7 +155,7 @@ func (e *email) handOver(session *smtp.Client, m Message, msg *mail.Msg) (string
 		return "", &fault{step: mail.ErrSMTPDataClose, detail: fmt.Sprint(err)}
 	}
 	detail, _, _ := strings.Cut(failed.Error(), ", affected ")
-	return "", &fault{step: failed.Reason, code: failed.ErrorCode(), detail: detail}
+	return "", &fault{step: failed.Reason, code: failed.ErrorCode(), detail: unquoted(failed.ErrorCode(), detail)}
 }
 
 // Window is 1: a session does one thing at a time.
