@@ -17,6 +17,7 @@ type Channel struct {
 	Name      string          `json:"name"`
 	Kind      string          `json:"kind" enum:"smtp,smpp,gateway,catcher"`
 	Settings  ChannelSettings `json:"settings"`
+	Inbox     *Inbox          `json:"inbox,omitempty" readOnly:"true" doc:"the mailbox for bounces, where it has one"`
 	Revision  int64           `json:"-"`
 	CreatedAt time.Time       `json:"created_at"`
 	ChangedAt time.Time       `json:"changed_at"`
