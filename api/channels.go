@@ -14,19 +14,23 @@ type channelEdit struct {
 	Kind     string                    `json:"kind" enum:"smtp,smpp,gateway,catcher"`
 	Settings campaigns.ChannelSettings `json:"settings,omitempty"`
 
+	Inbox     any `json:"inbox,omitempty" readOnly:"true"`
 	CreatedAt any `json:"created_at,omitempty" readOnly:"true"`
 	ChangedAt any `json:"changed_at,omitempty" readOnly:"true"`
 }
 
 func (e *channelEdit) channel() campaigns.Channel {
+	e.Settings.DKIMRecord = "" // it follows from the key
 	return campaigns.Channel{ID: e.ID, Name: e.Name, Kind: e.Kind, Settings: e.Settings}
 }
 
 func (s *Server) listChannels(ctx context.Context, in *struct{ Listing }) (*listOf[campaigns.Channel], error) {
 	var found []campaigns.Channel
 	err := s.store.View(ctx, func(tx *store.Tx) (err error) {
-		found, err = tx.Channels(ctx)
-		return err
+		if found, err = tx.Channels(ctx); err != nil {
+			return err
+		}
+		return withInboxes(ctx, tx, found)
 	})
 	if err != nil {
 		return nil, err
@@ -38,12 +42,28 @@ func (s *Server) listChannels(ctx context.Context, in *struct{ Listing }) (*list
 }
 
 func (s *Server) channel(ctx context.Context, in *byID) (*one[campaigns.Channel], error) {
-	var c campaigns.Channel
+	found := make([]campaigns.Channel, 1)
 	err := s.store.View(ctx, func(tx *store.Tx) (err error) {
-		c, err = tx.Channel(ctx, in.ID)
-		return err
+		if found[0], err = tx.Channel(ctx, in.ID); err != nil {
+			return err
+		}
+		return withInboxes(ctx, tx, found)
 	})
-	return s.shownChannel(c), err
+	return s.shownChannel(found[0]), err
+}
+
+// withInboxes says of channels what their mailboxes hold.
+func withInboxes(ctx context.Context, tx *store.Tx, channels []campaigns.Channel) error {
+	inboxes, err := tx.Inboxes(ctx)
+	if err != nil {
+		return err
+	}
+	for i := range channels {
+		if inbox, has := inboxes[channels[i].ID]; has && channels[i].Settings.InboxHost != "" {
+			channels[i].Inbox = &inbox
+		}
+	}
+	return nil
 }
 
 func (s *Server) shownChannel(c campaigns.Channel) *one[campaigns.Channel] {

@@ -17,6 +17,7 @@ type Channel struct {
 	Name      string          `json:"name"`
 	Kind      string          `json:"kind" enum:"smtp,smpp,gateway,catcher"`
 	Settings  ChannelSettings `json:"settings"`
+	Inbox     *Inbox          `json:"inbox,omitempty" readOnly:"true" doc:"the mailbox for bounces, where it has one"`
 	Revision  int64           `json:"-"`
 	CreatedAt time.Time       `json:"created_at"`
 	ChangedAt time.Time       `json:"changed_at"`
@@ -79,8 +80,9 @@ func (s *ChannelSettings) Secrets() map[string]**string {
 		"access_secret": &s.AccessSecret}
 }
 
-// WithoutSecrets are the settings as they may be shown.
+// WithoutSecrets are the settings as they may be shown, with what follows from their secrets and is public.
 func (s ChannelSettings) WithoutSecrets() ChannelSettings {
+	s.DKIMRecord = s.dkimRecord()
 	for _, secret := range s.Secrets() {
 		*secret = nil
 	}

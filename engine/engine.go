@@ -98,6 +98,7 @@ func (e *Engine) steps() []step {
 		{"waits", time.Second, e.Due, false},
 		{"looks", time.Second, e.Look, false},
 		{"lose", 5 * time.Second, e.Lose, true},
+		{"inboxes", inboxEvery, e.Inboxes, true},
 		{"house", time.Minute, e.House, true},
 	}
 }

@@ -2,8 +2,11 @@ package engine
 
 import (
 	"context"
+	"crypto/sha256"
+	"crypto/subtle"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"beckon/campaigns"
 	"beckon/campaigns/store"
@@ -39,4 +42,22 @@ func (e *Engine) Hook(ctx context.Context, channelID, what string, h Hook) error
 		return e.hookBounces(ctx, &c, h)
 	}
 	return campaigns.NotFound("hook", what)
+}
+
+// hookAllowed says whether a call comes from a channel's provider: it shows the channel's hook_secret as ?secret= in the
+// address or as Authorization: Bearer. Without a secret nobody is let in.
+func hookAllowed(c *campaigns.Channel, h Hook) error {
+	secret := campaigns.Text(c.Settings.HookSecret)
+	if secret == "" {
+		return campaigns.Forbidden("the channel %s takes no calls: set its settings.hook_secret, and let the provider send it as ?secret= or as Authorization: Bearer", c.ID)
+	}
+	given := h.Query.Get("secret")
+	if kind, token, _ := strings.Cut(h.Header.Get("Authorization"), " "); strings.EqualFold(kind, "Bearer") {
+		given = strings.TrimSpace(token)
+	}
+	want, got := sha256.Sum256([]byte(secret)), sha256.Sum256([]byte(given)) // of one length, whatever was given
+	if subtle.ConstantTimeCompare(want[:], got[:]) != 1 {
+		return campaigns.Forbidden("the secret is missing or not that of the channel %s: send its settings.hook_secret as ?secret= or as Authorization: Bearer", c.ID)
+	}
+	return nil
 }

@@ -89,7 +89,7 @@ func Open(c campaigns.Channel, o Options) (Sender, error) {
 	}
 	switch c.Kind {
 	case campaigns.KindSMTP:
-		return openSMTP(c.Settings, o.Clock)
+		return openSMTP(c.Settings, o.Clock, timeout)
 	case campaigns.KindSMPP:
 		return openSMPP(c.Settings, o)
 	case campaigns.KindGateway:

@@ -112,3 +112,12 @@ func TestAnAcceptedAddressHoldsNoRoomForAnother(t *testing.T) {
 		}
 	})
 }
+
+// fieldOf is the field of an error's first problem, empty for none.
+func fieldOf(err error) string {
+	var e *campaigns.Error
+	if !errors.As(err, &e) {
+		return ""
+	}
+	return e.Problems[0].Field
+}

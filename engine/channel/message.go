@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/wneessen/go-mail"
 
@@ -21,6 +22,7 @@ func compose(s campaigns.ChannelSettings, m Message, now time.Time) (*mail.Msg, 
 		return nil, err
 	}
 	msg := mail.NewMsg(mail.WithNoDefaultUserAgent(), mail.WithBoundary(boundary(m)))
+	msg.EnvelopeFromMailAddress(&netmail.Address{Address: returnPath(s, m)})
 	msg.FromMailAddress(&netmail.Address{Name: s.FromName, Address: s.From})
 	msg.ToMailAddress(&netmail.Address{Address: m.To})
 	msg.Subject(m.Parts["subject"])
@@ -29,6 +31,9 @@ func compose(s campaigns.ChannelSettings, m Message, now time.Time) (*mail.Msg, 
 	if m.ListUnsubscribe != "" {
 		msg.SetGenHeader(mail.HeaderListUnsubscribe, "<"+m.ListUnsubscribe+">")
 		msg.SetGenHeader(mail.HeaderListUnsubscribePost, "List-Unsubscribe=One-Click")
+	}
+	if m.BounceTag != "" {
+		msg.SetGenHeader(headerFeedbackID, m.BounceTag)
 	}
 	for name, value := range m.Headers {
 		msg.SetGenHeader(mail.Header(name), value)
@@ -44,6 +49,22 @@ func compose(s campaigns.ChannelSettings, m Message, now time.Time) (*mail.Msg, 
 		msg.AddAlternativeString(mail.TypeTextHTML, html)
 	}
 	return msg, nil
+}
+
+// headerFeedbackID carries a message's token (RFC 9477): complaints and bounces return a message's header more often than
+// its envelope.
+const headerFeedbackID = "CFBL-Feedback-ID"
+
+// returnPath is where a message's bounces go: the token before the @ says which message it was (VERP).
+func returnPath(s campaigns.ChannelSettings, m Message) string {
+	if s.ReturnPath == "" {
+		return s.From
+	}
+	local, domain, _ := strings.Cut(s.ReturnPath, "@")
+	if m.BounceTag == "" {
+		return s.ReturnPath
+	}
+	return local + "+" + m.BounceTag + "@" + domain
 }
 
 // boundary follows from what it divides: an attempt repeats the same bytes, and no text can hold its own hash.
@@ -74,6 +95,12 @@ func checkMessage(m Message) error {
 	if !oneLine(m.Parts["subject"]) {
 		return fmt.Errorf("the subject holds control characters")
 	}
+	if !utf8.ValidString(m.Parts["text"]) || !utf8.ValidString(m.Parts["html"]) {
+		return fmt.Errorf("the text is not valid UTF-8")
+	}
+	if len(m.BounceTag) > campaigns.BounceTagMax || strings.Trim(m.BounceTag, tagLetters) != "" {
+		return fmt.Errorf("the token %q is not up to %d small letters and digits", m.BounceTag, campaigns.BounceTagMax)
+	}
 	if m.ListUnsubscribe != "" {
 		u, err := url.Parse(m.ListUnsubscribe)
 		if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || strings.ContainsAny(m.ListUnsubscribe, "<> ,\"") || !oneLine(m.ListUnsubscribe) {
@@ -96,9 +123,12 @@ func checkMessage(m Message) error {
 
 const idLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
 
+// tagLetters are those of base32: servers fold the case of what stands before the @.
+const tagLetters = "abcdefghijklmnopqrstuvwxyz234567"
+
 func ownHeaders() []string {
 	return []string{
 		"from", "to", "cc", "bcc", "sender", "subject", "date", "message-id", "mime-version", "content-type",
-		"content-transfer-encoding", "list-unsubscribe", "list-unsubscribe-post", "return-path",
+		"content-transfer-encoding", "list-unsubscribe", "list-unsubscribe-post", "return-path", "dkim-signature", "cfbl-feedback-id",
 	}
 }

@@ -9,31 +9,13 @@ import (
 	"github.com/wneessen/go-mail/smtp"
 )
 
-// A fault is why a message did not leave: at which step, and the server's code, 0 when the connection failed. Over says
-// that the session cannot go on.
-type fault struct {
-	step   mail.SendErrReason
-	code   int
-	detail string
-	over   bool
-}
-
-func faultOf(step mail.SendErrReason, err error) *fault {
-	f := &fault{step: step, detail: fmt.Sprintf("%s: %v", step, err)}
-	var refused *textproto.Error
-	if errors.As(err, &refused) {
-		f.code = refused.Code
-	}
-	return f
-}
-
 // pipeline sends one message to a server that offers PIPELINING (RFC 2920): MAIL, RCPT and DATA go out together and their
 // answers come back together, two round trips instead of four. It gives what the server answered to the content, or the
 // fault. Everything else about a session is the library's.
 //
 // A server that takes DATA after it refused the recipient expects a content that must not be sent: the session is cut.
-func (e *email) pipeline(session *smtp.Client, to string, msg *mail.Msg) (string, *fault) {
-	if err := session.UpdateDeadline(timeout); err != nil {
+func (e *email) pipeline(session *smtp.Client, m Message, msg *mail.Msg) (string, *fault) {
+	if err := session.UpdateDeadline(e.patience); err != nil {
 		return "", faultOf(mail.ErrConnCheck, err)
 	}
 	text := session.Text
@@ -41,7 +23,7 @@ func (e *email) pipeline(session *smtp.Client, to string, msg *mail.Msg) (string
 	if _, err := msg.WriteTo(&e.content); err != nil {
 		return "", faultOf(mail.ErrWriteContent, err)
 	}
-	_, _ = fmt.Fprintf(text.W, "MAIL FROM:<%s>%s\r\nRCPT TO:<%s>\r\nDATA\r\n", e.settings.From, mailOptions(session), to) // an error shows at Flush
+	_, _ = fmt.Fprintf(text.W, "MAIL FROM:<%s>%s\r\nRCPT TO:<%s>\r\nDATA\r\n", returnPath(e.settings, m), mailOptions(session, m), m.To) // an error shows at Flush
 	if err := text.W.Flush(); err != nil {
 		return "", faultOf(mail.ErrSMTPMailFrom, err)
 	}
@@ -60,14 +42,18 @@ func (e *email) pipeline(session *smtp.Client, to string, msg *mail.Msg) (string
 	return answer, nil
 }
 
-// mailOptions are those of MAIL FROM that the server understands.
-func mailOptions(session *smtp.Client) string {
+// mailOptions are those of MAIL FROM that the server understands. A server that reports deliveries (RFC 3461) is to return
+// no more than the header, and the message's token with it.
+func mailOptions(session *smtp.Client, m Message) string {
 	options := ""
 	if offered, _ := session.Extension("8BITMIME"); offered {
 		options = " BODY=8BITMIME"
 	}
 	if offered, _ := session.Extension("SMTPUTF8"); offered {
 		options += " SMTPUTF8"
+	}
+	if offered, _ := session.Extension("DSN"); offered && m.BounceTag != "" {
+		options += " RET=HDRS ENVID=" + m.BounceTag
 	}
 	return options
 }

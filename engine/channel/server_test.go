@@ -1,6 +1,7 @@
 package channel
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"log"
@@ -31,6 +32,7 @@ type postbox struct {
 type orders struct {
 	mail     func(c *smtp.Conn) error
 	rcpt     func(c *smtp.Conn, to string) error
+	within   func(c *smtp.Conn) error // after the first bytes of the content
 	data     func(c *smtp.Conn) error // instead of taking the content
 	taken    func(c *smtp.Conn)       // after taking it and before the reply
 	password string
@@ -57,6 +59,35 @@ func open(t *testing.T, address string, options ...func(*smtp.Server)) *postbox 
 	if err != nil {
 		t.Fatal(err)
 	}
+	return openOn(t, listener, options...)
+}
+
+// openPlain starts a postbox that offers no PIPELINING, where the library talks alone.
+func openPlain(t *testing.T) *postbox {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return openOn(t, plainListener{listener})
+}
+
+// plainListener calls PIPELINING something else in what the server says.
+type plainListener struct{ net.Listener }
+
+func (l plainListener) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	return plainConn{conn}, err
+}
+
+type plainConn struct{ net.Conn }
+
+func (c plainConn) Write(said []byte) (int, error) {
+	return c.Conn.Write(bytes.ReplaceAll(said, []byte("PIPELINING"), []byte("XPIPELININ")))
+}
+
+func openOn(t *testing.T, listener net.Listener, options ...func(*smtp.Server)) *postbox {
+	t.Helper()
 	p := &postbox{address: listener.Addr().String()}
 	p.server = smtp.NewServer(smtp.BackendFunc(func(c *smtp.Conn) (smtp.Session, error) {
 		p.mu.Lock()
@@ -143,6 +174,12 @@ func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
 }
 
 func (s *session) Data(r io.Reader) error {
+	if within := s.postbox.ordered().within; within != nil {
+		if _, err := io.CopyN(io.Discard, r, 1000); err != nil {
+			return err
+		}
+		return within(s.conn)
+	}
 	content, err := io.ReadAll(r)
 	if err != nil {
 		return err

@@ -31,6 +31,8 @@ const (
 type email struct {
 	settings campaigns.ChannelSettings
 	clock    func() time.Time
+	patience time.Duration    // timeout, but for tests
+	dkim     *mail.DKIMSigner // nil: messages are not signed
 	client   *mail.Client
 	tls      *tls.Config  // also of starttls
 	dialled  net.Conn     // the last connection, which the library leaves open when its greeting fails
@@ -38,8 +40,12 @@ type email struct {
 	content  bytes.Buffer // of the message at hand
 }
 
-func openSMTP(s campaigns.ChannelSettings, clock func() time.Time) (*email, error) {
-	e := &email{settings: s, clock: clock, tls: &tls.Config{ServerName: s.Host, MinVersion: tls.VersionTLS12}}
+func openSMTP(s campaigns.ChannelSettings, clock func() time.Time, patience time.Duration) (*email, error) {
+	signer, err := openDKIM(s, clock)
+	if err != nil {
+		return nil, err
+	}
+	e := &email{settings: s, clock: clock, patience: patience, dkim: signer, tls: &tls.Config{ServerName: s.Host, MinVersion: tls.VersionTLS12}}
 	policy, port := mail.NoTLS, 25
 	switch s.TLS {
 	case "starttls", "":
@@ -51,7 +57,7 @@ func openSMTP(s campaigns.ChannelSettings, clock func() time.Time) (*email, erro
 		port = s.Port
 	}
 	options := []mail.Option{
-		mail.WithPort(port), mail.WithTimeout(timeout), mail.WithTLSPolicy(policy), mail.WithTLSConfig(e.tls),
+		mail.WithPort(port), mail.WithTimeout(patience), mail.WithTLSPolicy(policy), mail.WithTLSConfig(e.tls),
 		mail.WithDialContextFunc(e.connect),
 		mail.WithoutNoop(), // a dead session shows at MAIL, without a round trip for each living one
 		mail.WithoutRset(), // after an accepted message the session is at its start anyway
@@ -88,10 +94,13 @@ func (e *email) Send(ctx context.Context, m Message) Outcome {
 	if err != nil {
 		return Outcome{Status: Permanent, Detail: err.Error()}
 	}
+	if e.dkim != nil {
+		msg.SetDKIM(e.dkim)
+	}
 	reused := e.session != nil
-	outcome, dead := e.attempt(ctx, m.To, msg)
+	outcome, dead := e.attempt(ctx, m, msg)
 	if reused && dead {
-		outcome, _ = e.attempt(ctx, m.To, msg)
+		outcome, _ = e.attempt(ctx, m, msg)
 	}
 	if outcome.Status == Sent {
 		outcome.ProviderID = queueID(outcome.Detail)
@@ -104,7 +113,7 @@ func (e *email) Send(ctx context.Context, m Message) Outcome {
 }
 
 // attempt sends once. Dead says that the session was over before the content was handed over.
-func (e *email) attempt(ctx context.Context, to string, msg *mail.Msg) (o Outcome, dead bool) {
+func (e *email) attempt(ctx context.Context, m Message, msg *mail.Msg) (o Outcome, dead bool) {
 	if err := ctx.Err(); err != nil {
 		return Outcome{Status: Temporary, Detail: "stopped before sending: " + err.Error()}, false
 	}
@@ -112,11 +121,13 @@ func (e *email) attempt(ctx context.Context, to string, msg *mail.Msg) (o Outcom
 		session, err := e.client.DialToSMTPClientWithContext(ctx)
 		if err != nil {
 			e.cut()
-			return Outcome{Status: Temporary, Detail: "connecting: " + err.Error()}, false
+			o = unreachable(err)
+			o.Unavailable = !errors.Is(ctx.Err(), context.Canceled) // the node is stopping
+			return o, false
 		}
 		e.session = session
 	}
-	answer, failed := e.handOver(e.session, to, msg)
+	answer, failed := e.handOver(e.session, m, msg)
 	if failed == nil {
 		return Outcome{Status: Sent, Detail: answer}, false
 	}
@@ -128,9 +139,9 @@ func (e *email) attempt(ctx context.Context, to string, msg *mail.Msg) (o Outcom
 }
 
 // handOver gives a message to the server and says what it answered, or what was wrong.
-func (e *email) handOver(session *smtp.Client, to string, msg *mail.Msg) (string, *fault) {
+func (e *email) handOver(session *smtp.Client, m Message, msg *mail.Msg) (string, *fault) {
 	if together, _ := session.Extension("PIPELINING"); together {
-		return e.pipeline(session, to, msg)
+		return e.pipeline(session, m, msg)
 	}
 	err := e.client.SendWithSMTPClient(session, msg)
 	if msg.IsDelivered() { // what failed after the acceptance is not the message's business
@@ -144,40 +155,7 @@ func (e *email) handOver(session *smtp.Client, to string, msg *mail.Msg) (string
 		return "", &fault{step: mail.ErrSMTPDataClose, detail: fmt.Sprint(err)}
 	}
 	detail, _, _ := strings.Cut(failed.Error(), ", affected ")
-	return "", &fault{step: failed.Reason, code: failed.ErrorCode(), detail: detail}
-}
-
-// classify reads a fault: what is known of the message, whether the session can go on, and whether it was already over
-// before the content.
-func classify(f *fault) (o Outcome, keep, dead bool) {
-	o.Detail = f.detail
-	switch {
-	case f.code == 0 && f.step == mail.ErrSMTPDataClose:
-		o.Status = Unknown
-		return o, false, false
-	case f.code == 0:
-		o.Status = Temporary
-		before := f.step == mail.ErrConnCheck || f.step == mail.ErrSMTPMailFrom || f.step == mail.ErrSMTPRcptTo || f.step == mail.ErrSMTPData
-		return o, false, before
-	case f.code == 421:
-		o.Status = Temporary
-		return o, false, f.step == mail.ErrSMTPMailFrom
-	case sessionFault(f.code):
-		o.Status = Temporary
-		return o, false, false
-	case f.code >= 500:
-		o.Status = Permanent
-	default:
-		o.Status = Temporary
-	}
-	// After a refused DATA nobody says RSET, and the transaction would still be open.
-	return o, f.step != mail.ErrSMTPData && !f.over, false
-}
-
-// sessionFault is said of refusals that blame the session and not the message: a wrong sequence (503), and everything
-// about authentication. As Permanent they would burn a whole campaign on one wrong password.
-func sessionFault(code int) bool {
-	return code == 503 || code == 530 || code == 534 || code == 535 || code == 538
+	return "", &fault{step: failed.Reason, code: failed.ErrorCode(), detail: unquoted(failed.ErrorCode(), detail)}
 }
 
 // Window is 1: a session does one thing at a time.
@@ -205,8 +183,12 @@ func (e *email) Close() error {
 	return nil
 }
 
-// queueID finds the server's own name for the message, as Postfix, Exim and others say it: "queued as 4F0C1" or "id=1a2b3c".
+// queueID finds the server's own name for the message, as Postfix, Exim, Amazon SES and others say it: "queued as 4F0C1",
+// "id=1a2b3c", "Ok 0102018f6d2c1a2b-…".
 func queueID(response string) string {
+	if words := strings.Fields(response); len(words) == 2 && words[0] == "Ok" && len(words[1]) >= 16 && len(words[1]) <= 100 && strings.Contains(words[1], "-") {
+		return words[1]
+	}
 	for _, mark := range []string{"queued as ", "id="} {
 		if _, after, ok := strings.Cut(response, mark); ok {
 			id, _, _ := strings.Cut(after, " ")
