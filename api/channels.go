@@ -16,6 +16,7 @@ type channelEdit struct {
 
 	CreatedAt any `json:"created_at,omitempty" readOnly:"true"`
 	ChangedAt any `json:"changed_at,omitempty" readOnly:"true"`
+	State     any `json:"state,omitempty" readOnly:"true"`
 }
 
 func (e *channelEdit) channel() campaigns.Channel {
@@ -37,13 +38,23 @@ func (s *Server) listChannels(ctx context.Context, in *struct{ Listing }) (*list
 	return slice(in.Listing, found, func(c campaigns.Channel) string { return c.ID })
 }
 
-func (s *Server) channel(ctx context.Context, in *byID) (*one[campaigns.Channel], error) {
-	var c campaigns.Channel
+// A channelBody is a channel with how its provider does.
+type channelBody struct {
+	campaigns.Channel
+	State campaigns.ChannelState `json:"state" readOnly:"true"`
+}
+
+func (s *Server) channel(ctx context.Context, in *byID) (*one[channelBody], error) {
+	var body channelBody
 	err := s.store.View(ctx, func(tx *store.Tx) (err error) {
-		c, err = tx.Channel(ctx, in.ID)
+		if body.Channel, err = tx.Channel(ctx, in.ID); err != nil {
+			return err
+		}
+		p, err := tx.Provider(ctx, in.ID)
+		body.Channel, body.State = withoutSecrets(body.Channel), p.State(tx.Now)
 		return err
 	})
-	return s.shownChannel(c), err
+	return &one[channelBody]{etag(body.Revision), body}, err
 }
 
 func (s *Server) shownChannel(c campaigns.Channel) *one[campaigns.Channel] {

@@ -112,7 +112,7 @@ func (e *email) attempt(ctx context.Context, to string, msg *mail.Msg) (o Outcom
 		session, err := e.client.DialToSMTPClientWithContext(ctx)
 		if err != nil {
 			e.cut()
-			return Outcome{Status: Temporary, Detail: "connecting: " + err.Error()}, false
+			return Outcome{Status: Temporary, Unavailable: true, Detail: "connecting: " + err.Error()}, false
 		}
 		e.session = session
 	}
