@@ -172,6 +172,7 @@ func (s *Server) campaignRoutes() {
 	route(s, "GET /v1/runs/{id}/audience", "Who stands at which gate; as CSV without a limit all of them", look, s.runAudience, table, slow)
 	route(s, "GET /v1/messages", "List messages, the newest first", look, s.listMessages, table)
 	route(s, "GET /v1/messages/{id}", "Read a message with its history and content", look, s.message)
+	route(s, "POST /v1/messages/{id}/settle", "Say what became of a message whose outcome is unknown", write, s.settleMessage)
 
 	route(s, "GET /u/{token}", "The page for leaving a channel; it changes nothing", nil, s.unsubscribePage, open)
 	route(s, "POST /u/{token}", "Leave a channel", nil, s.unsubscribe, open)

@@ -17,6 +17,7 @@ type channelEdit struct {
 	Inbox     any `json:"inbox,omitempty" readOnly:"true"`
 	CreatedAt any `json:"created_at,omitempty" readOnly:"true"`
 	ChangedAt any `json:"changed_at,omitempty" readOnly:"true"`
+	State     any `json:"state,omitempty" readOnly:"true"`
 }
 
 func (e *channelEdit) channel() campaigns.Channel {
@@ -41,15 +42,27 @@ func (s *Server) listChannels(ctx context.Context, in *struct{ Listing }) (*list
 	return slice(in.Listing, found, func(c campaigns.Channel) string { return c.ID })
 }
 
-func (s *Server) channel(ctx context.Context, in *byID) (*one[campaigns.Channel], error) {
+// A channelBody is a channel with how its provider does.
+type channelBody struct {
+	campaigns.Channel
+	State campaigns.ChannelState `json:"state" readOnly:"true"`
+}
+
+func (s *Server) channel(ctx context.Context, in *byID) (*one[channelBody], error) {
 	found := make([]campaigns.Channel, 1)
+	var state campaigns.ChannelState
 	err := s.store.View(ctx, func(tx *store.Tx) (err error) {
 		if found[0], err = tx.Channel(ctx, in.ID); err != nil {
 			return err
 		}
+		p, err := tx.Provider(ctx, in.ID)
+		if err != nil {
+			return err
+		}
+		state = p.State(tx.Now)
 		return withInboxes(ctx, tx, found)
 	})
-	return s.shownChannel(found[0]), err
+	return &one[channelBody]{etag(found[0].Revision), channelBody{withoutSecrets(found[0]), state}}, err
 }
 
 // withInboxes says of channels what their mailboxes hold.

@@ -7,6 +7,7 @@ import (
 
 	"beckon/campaigns"
 	"beckon/campaigns/store"
+	"beckon/engine"
 )
 
 // messageBody is one text to one person. Parts are only there when one message is read.
@@ -38,6 +39,7 @@ type messageListing struct {
 	CustomerID string `query:"customer_id"`
 	CampaignID string `query:"campaign_id"`
 	RunID      string `query:"run_id"`
+	ProviderID string `query:"provider_id" maxLength:"300" doc:"what a provider calls it"`
 	Status     string `query:"status" enum:"queued,sent,delivered,bounced,failed,unknown,cancelled,expired,ghost"`
 }
 
@@ -54,6 +56,11 @@ func (s *Server) listMessages(ctx context.Context, in *messageListing) (*listOf[
 				return err
 			}
 			filter.No = c.No
+		}
+		if in.ProviderID != "" {
+			if filter.IDs, err = engine.NamedMessages(ctx, tx, in.ProviderID); err != nil || len(filter.IDs) == 0 {
+				return err
+			}
 		}
 		found, err := tx.Messages(ctx, filter)
 		for i := range found {
@@ -78,6 +85,24 @@ func (in *messageListing) filter() (f store.MessageFilter, err error) {
 		f.Run, err = campaigns.ParseID("run", in.RunID)
 	}
 	return f, err
+}
+
+// settleMessage lets somebody who knows say what became of a message whose outcome is unknown.
+func (s *Server) settleMessage(ctx context.Context, in *struct {
+	ID   string `path:"id"`
+	Body struct {
+		Status string `json:"status" enum:"sent,failed,queued" doc:"queued sends it once more"`
+	}
+}) (*some[messageBody], error) {
+	id, err := campaigns.ParseID("message", in.ID)
+	if err != nil {
+		return nil, err
+	}
+	m, err := s.engine.SettleMessage(ctx, actor(ctx), id, campaigns.MessageStatus(in.Body.Status))
+	if err != nil {
+		return nil, err
+	}
+	return &some[messageBody]{messageOf(&m)}, nil
 }
 
 func (s *Server) message(ctx context.Context, in *byID) (*some[messageBody], error) {

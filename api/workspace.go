@@ -31,6 +31,7 @@ type workspaceEdit struct {
 		Late          *campaigns.Late                `json:"late,omitempty"`
 		Guards        *campaigns.Guards              `json:"guards,omitempty" doc:"those that are left out stay"`
 		Blackouts     *[]campaigns.Blackout          `json:"blackouts,omitempty"`
+		Unknown       *string                        `json:"unknown,omitempty" enum:"leave,resend" doc:"what becomes of a message of which nobody knows whether its provider took it: it is left as unknown, or sent once more"`
 	}
 }
 
@@ -109,6 +110,7 @@ func (in *workspaceEdit) apply(w *campaigns.Workspace) {
 		w.Guards = b.Guards.Or(w.Guards)
 	}
 	replace(b.Blackouts, &w.Blackouts)
+	replace(b.Unknown, &w.Unknown)
 }
 
 // replace puts what is given in the place of a setting.

@@ -40,6 +40,8 @@ type Message struct {
 	CostMicros       int64     // millionths of the workspace's currency
 	NotAfter         time.Time // its useful time: not sent by then, it expires
 	FinishedAt       *time.Time
+	SendingAt        time.Time // when it was marked as being sent, where it is claimed
+	Resent           bool      // it was sent again because its outcome was unknown
 }
 
 // A Change is one step in a message's life.

@@ -26,3 +26,34 @@ type Inbound struct {
 	Text       string    `json:"text"`
 	At         time.Time `json:"at"`
 }
+
+// After is where a message stands after a receipt, and whether that is another place. What a provider delivered stays
+// delivered unless it bounces later; what failed may have been delivered late; what is unknown is settled by any word of its
+// provider. A message that was never handed over stays where it is.
+func (s MessageStatus) After(r *Receipt) (MessageStatus, bool) {
+	to := r.Status
+	switch s {
+	case MessageUnknown:
+		if to == "" {
+			to = MessageSent
+		}
+	case MessageSent:
+		if to == "" {
+			return s, false
+		}
+	case MessageFailed:
+		if to != MessageDelivered {
+			return s, false
+		}
+	case MessageDelivered:
+		if to != MessageBounced {
+			return s, false
+		}
+	default:
+		return s, false
+	}
+	return to, true
+}
+
+// Waits says whether a receipt that names a message in this state came before the message's own answer was recorded.
+func (s MessageStatus) Waits() bool { return s == MessageQueued || s == MessageSending }

@@ -26,7 +26,14 @@ type Workspace struct {
 	Late          Late        `json:"late"`
 	Guards        Guards      `json:"guards"`
 	Blackouts     []Blackout  `json:"blackouts" doc:"days on which nothing but transactional messages is sent"`
+	Unknown       string      `json:"unknown" enum:"leave,resend" doc:"what becomes of a message of which nobody knows whether its provider took it: it is left as unknown, or sent once more"`
 }
+
+// What becomes of a message whose outcome is unknown. A workspace from before there was the choice leaves it.
+const (
+	UnknownLeave  = "leave"
+	UnknownResend = "resend"
+)
 
 // A Blackout is a stretch of days of the workspace's zone, both included.
 type Blackout struct {
@@ -40,7 +47,7 @@ func FreshWorkspace() Workspace {
 	w := Workspace{Name: "Beckon", Currency: "CNY", Zone: "Asia/Shanghai", Country: "CN", Languages: []string{"zh", "en"}}
 	w.QuietHours = &QuietHours{From: "21:00", To: "09:00"}
 	w.Caps = []Cap{{SMS, 1, Day}, {SMS, 4, 30 * Day}, {Email, 1, Day}, {Email, 3, 7 * Day}, {AnyChannel, 2, Day}}
-	w.GlobalHoldout, w.Late, w.Guards, w.Blackouts = 0.02, FreshLate(), FreshGuards(), []Blackout{}
+	w.GlobalHoldout, w.Late, w.Guards, w.Blackouts, w.Unknown = 0.02, FreshLate(), FreshGuards(), []Blackout{}, UnknownLeave
 	return w
 }
 
@@ -94,6 +101,7 @@ func (w *Workspace) checkSending(checks *Checks) {
 	checks.Add(w.Late.Check())
 	checks.Add(w.Guards.Check())
 	checks.Require(len(w.Blackouts) <= blackoutsMax, "blackouts", "should be at most %d", blackoutsMax)
+	checks.Require(slices.Contains([]string{"", UnknownLeave, UnknownResend}, w.Unknown), "unknown", "should be leave or resend")
 	for i, b := range w.Blackouts {
 		checks.Under(fmt.Sprintf("blackouts[%d].", i), b.check())
 	}

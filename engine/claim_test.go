@@ -62,11 +62,11 @@ func (w *world) closeAt(at time.Time) {
 	w.update(func(tx *store.Tx) error {
 		owner := campaigns.NewID(tx.Now)
 		for {
-			lane, err := tx.ClaimLane(w.ctx, campaigns.Catcher, owner, tx.Now.Add(time.Second))
-			if err != nil || lane < 0 {
+			lanes, err := tx.ClaimLanes(w.ctx, campaigns.Catcher, owner, tx.Now.Add(time.Second), 8)
+			if err != nil || len(lanes) == 0 {
 				return err
 			}
-			messages, err := tx.ClaimMessages(w.ctx, campaigns.Catcher, lane, owner, tx.Now.Add(time.Second), 100)
+			messages, err := tx.ClaimMessages(w.ctx, campaigns.Catcher, lanes, owner, tx.Now.Add(time.Second), 1000)
 			if err != nil {
 				return err
 			}
@@ -75,10 +75,10 @@ func (w *world) closeAt(at time.Time) {
 				m.Attempts, m.PlannedAt, m.ClosesAt = m.Attempts-1, tx.Now, at
 				results = append(results, store.Result{Message: m, RetryAt: tx.Now.Add(time.Second), Replanned: true})
 			}
-			if err := tx.FinishMessages(w.ctx, lane, owner, results); err != nil {
+			if err := tx.FinishMessages(w.ctx, owner, results); err != nil {
 				return err
 			}
-			if err := tx.ReleaseLane(w.ctx, campaigns.Catcher, lane, owner); err != nil {
+			if err := tx.ReleaseLanes(w.ctx, campaigns.Catcher, lanes, owner, true); err != nil {
 				return err
 			}
 		}

@@ -17,6 +17,7 @@ import (
 	"os"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"beckon/campaigns"
@@ -44,16 +45,21 @@ type Engine struct {
 	finder    *audience.Chooser
 	beat      time.Duration // how often a run that is held is kept
 	wake      chan struct{} // something was queued: senders need not wait for their tick
+	flight    flight
+	realClock bool
+	skewed    atomic.Bool // the clock is too far from PostgreSQL's to claim anything
 }
 
 // Options of New. BaseURL begins links in messages where the workspace names no public address. AudienceBytes is how much
 // memory customers and their histories may take as columns, 0 for 1 GiB, less than 0 for none. AudienceIdle is how long a
-// column stays there that no rule uses, 0 for half an hour: who moves the clock by hours at a time wants days.
+// column stays there that no rule uses, 0 for half an hour: who moves the clock by hours at a time wants days. RealClock says
+// that the store's clock is the machine's: it is held against PostgreSQL's while the engine runs.
 type Options struct {
 	BaseURL       string
 	Log           *slog.Logger
 	AudienceBytes int64
 	AudienceIdle  time.Duration
+	RealClock     bool
 }
 
 // New makes an engine that does nothing until Run or a step is called.
@@ -64,7 +70,7 @@ func New(s *store.Store, options Options) *Engine {
 	if options.AudienceBytes == 0 {
 		options.AudienceBytes = 1 << 30
 	}
-	e := &Engine{store: s, node: campaigns.NewID(s.Now()), log: options.Log, baseURL: options.BaseURL, beat: Lease / 3, wake: make(chan struct{}, 1)}
+	e := &Engine{store: s, node: campaigns.NewID(s.Now()), log: options.Log, baseURL: options.BaseURL, beat: Lease / 3, wake: make(chan struct{}, 1), realClock: options.RealClock}
 	var image *audience.Image
 	if options.AudienceBytes > 0 {
 		name, _ := os.Hostname() // only people read it
@@ -97,6 +103,7 @@ func (e *Engine) steps() []step {
 		{"finish", time.Second, e.Finish, false},
 		{"waits", time.Second, e.Due, false},
 		{"looks", time.Second, e.Look, false},
+		{"receipts", time.Second, e.Receipts, true},
 		{"lose", 5 * time.Second, e.Lose, true},
 		{"inboxes", inboxEvery, e.Inboxes, true},
 		{"house", time.Minute, e.House, true},
@@ -252,14 +259,18 @@ func (e *Engine) complete(ctx context.Context, tx *store.Tx, id campaigns.ID) er
 func (e *Engine) Lose(ctx context.Context) (int, error) {
 	var lost int64
 	err := e.store.Update(ctx, func(tx *store.Tx) (err error) {
-		if lost, err = tx.LoseMessages(ctx); err != nil {
+		w, err := tx.Workspace(ctx)
+		if err != nil {
+			return err
+		}
+		if lost, err = tx.LoseMessages(ctx, w.Unknown == campaigns.UnknownResend); err != nil {
 			return err
 		}
 		_, err = tx.DropMessages(ctx)
 		return err
 	})
 	if lost > 0 {
-		e.log.Warn("a node died while sending: these messages' outcomes are unknown", "messages", lost)
+		e.log.Warn("a node died while sending: these messages' outcomes are unknown, or they are sent again where the workspace says so", "messages", lost)
 	}
 	return int(lost), err
 }

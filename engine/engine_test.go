@@ -212,7 +212,7 @@ func TestAMessageIsRenderedForItsCustomerAndKeptByTheCatcher(t *testing.T) {
 		if m.Status != campaigns.MessageSent || m.Content["subject"] != "Hello Customer "+m.CustomerID[1:] || m.Address != m.CustomerID+"@example.com" {
 			t.Errorf("message %+v", m)
 		}
-		if len(m.History) != 2 || m.History[1].Status != campaigns.MessageSent {
+		if len(m.History) != 3 || m.History[1].Status != campaigns.MessageSending || m.History[2].Status != campaigns.MessageSent {
 			t.Errorf("history %+v", m.History)
 		}
 	}

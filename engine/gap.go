@@ -15,6 +15,9 @@ const beatEvery = 10 * time.Second
 // Beat shows that a node lives. When none has for longer than campaigns.GapAfter, because all had crashed or the database
 // is an older one that was restored, it first decides about what was left open: until then nothing is claimed.
 func (e *Engine) Beat(ctx context.Context) (int, error) {
+	if err := e.watchClock(ctx); err != nil {
+		return 0, err
+	}
 	return 0, e.store.Update(ctx, func(tx *store.Tx) error {
 		last, err := tx.Beat(ctx)
 		if err != nil || last == nil || tx.Now.Sub(*last) <= campaigns.GapAfter {
@@ -28,7 +31,7 @@ func (e *Engine) Beat(ctx context.Context) (int, error) {
 // afterGap makes unknown what was being sent when the nodes died, and decides by the late policy of each campaign about what
 // was still to be sent.
 func (e *Engine) afterGap(ctx context.Context, tx *store.Tx, from time.Time) error {
-	if _, err := tx.LoseMessages(ctx); err != nil {
+	if _, err := tx.LoseMessages(ctx, false); err != nil {
 		return err
 	}
 	runs, err := tx.InterruptedRuns(ctx, false)

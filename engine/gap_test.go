@@ -99,11 +99,11 @@ func TestWhatWasBeingSentWhenEveryNodeDiedIsUnknownAndNotSentAgain(t *testing.T)
 	w, c := morning(t, &campaigns.Late{Policy: campaigns.LateOnce, Grace: campaigns.Day})
 	w.update(func(tx *store.Tx) error {
 		dead := campaigns.NewID(tx.Now)
-		lane, err := tx.ClaimLane(w.ctx, campaigns.Catcher, dead, tx.Now.Add(engine.Lease))
+		lanes, err := tx.ClaimLanes(w.ctx, campaigns.Catcher, dead, tx.Now.Add(engine.Lease), 1)
 		if err != nil {
 			return err
 		}
-		messages, err := tx.ClaimMessages(w.ctx, campaigns.Catcher, lane, dead, tx.Now.Add(engine.Lease), 1)
+		messages, err := tx.ClaimMessages(w.ctx, campaigns.Catcher, lanes, dead, tx.Now.Add(engine.Lease), 1)
 		if len(messages) != 1 {
 			t.Fatalf("%d messages", len(messages))
 		}

@@ -198,11 +198,15 @@ type outcomeGuard struct {
 	what   string
 }
 
-// outcomeGuards are those of a campaign. Complaints are not known of any channel yet.
+// complained stands for messages that somebody complained about; their status stays what it was.
+const complained campaigns.MessageStatus = "complained"
+
+// outcomeGuards are those of a campaign.
 func outcomeGuards(g campaigns.Guards) []outcomeGuard {
 	return []outcomeGuard{
 		{campaigns.HeldFailures, campaigns.MessageFailed, g.Failures, "failed: look at their history and at the channel's settings"},
 		{campaigns.HeldBounces, campaigns.MessageBounced, g.Bounces, "bounced: look where the addresses come from"},
+		{campaigns.HeldComplaints, complained, g.Complaints, "were complained about: look who asked for them"},
 	}
 }
 
@@ -216,7 +220,10 @@ func (e *Engine) guardOutcomes(ctx context.Context, run *campaigns.Run) (held bo
 				return err
 			}
 		}
-		if bad[campaigns.MessageFailed]+bad[campaigns.MessageBounced] == 0 {
+		if bad[complained], err = tx.CountComplaints(ctx, run.ID); err != nil {
+			return err
+		}
+		if bad[campaigns.MessageFailed]+bad[campaigns.MessageBounced]+bad[complained] == 0 {
 			return nil
 		}
 		guards, err := guardsOf(ctx, tx, run)

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"beckon/campaigns"
@@ -21,21 +23,26 @@ type worker struct {
 	sender    channel.Sender
 	revision  int64
 	looked    time.Time // when the channel's settings were last read
-	pace      *time.Ticker
+	rate      float64   // messages a second of all nodes together; 0 for no limit
+	lanesMost int       // that are leased at once
+	failing   []string  // channels whose circuit is open and that this one takes over for
 	links     links
 	workspace *campaigns.Workspace
 	brake     brake
-	size      int // of a batch
+	size      int // of the next batch: what the provider takes in about a second
+	sizeMost  int
+	leases    leases
 }
 
 func (e *Engine) newWorker(channelID string) *worker {
-	return &worker{engine: e, owner: campaigns.NewID(e.store.Now()), channelID: channelID}
+	return &worker{engine: e, owner: campaigns.NewID(e.store.Now()), channelID: channelID, size: sizeFirst}
 }
 
 const (
-	leaseBeat     = time.Second     // how often a living worker renews its leases
-	settingsFresh = time.Second     // a channel's new settings are followed after so long
-	paceAhead     = 4 * time.Second // what a paced worker takes at once: two batches end before the lease does
+	leaseBeat     = time.Second // how often a living worker renews its leases
+	settingsFresh = time.Second // a channel's new settings are followed after so long
+	sizeFirst     = 16          // of a worker's first batch; it grows and shrinks with what the provider takes
+	turnBatches   = 8           // after so many batches a worker lets its lanes go and takes those that wait longest
 )
 
 func (w *worker) close() {
@@ -43,152 +50,187 @@ func (w *worker) close() {
 		_ = w.sender.Close() // the session ends either way
 		w.sender = nil
 	}
-	if w.pace != nil {
-		w.pace.Stop()
-		w.pace = nil
-	}
 }
 
-// marked is a batch of a leased lane's messages that are marked as being sent; verdicts say which of them must not go, and
-// what becomes of them instead.
+// marked is a batch of messages of leased lanes that are marked as being sent; verdicts say which of them must not go, and
+// what becomes of them instead. The others go at their slots, in their order, where the channel has a rate.
 type marked struct {
-	lane     int16 // -1: none
+	leased
 	messages []campaigns.Message
 	verdicts map[campaigns.ID]verdict
+	slots    []time.Time
+	probe    bool // one message that tries an open circuit
+	full     bool // there is more in its lanes
+	seen     campaigns.Provider
 }
 
-// outcomes are what became of a batch.
+// leased are lanes of a channel: the worker's own, or one that it takes over for.
+type leased struct {
+	channel string
+	lanes   []int16
+}
+
+// outcomes are what became of a batch, and what it tells about the provider.
 type outcomes struct {
-	lane    int16
+	leased
 	results []store.Result
+	answers campaigns.Answers
+	probe   bool
+	seen    campaigns.Provider // the provider's state when the batch was claimed
+	places  int                // of the node's flight
 }
 
-// drain leases one lane after another, sends what is due, and lets it go; it gives the number of messages that were tried.
+// drain leases lanes, sends what is due, and lets them go, until nothing is left; it gives the number of messages that were
+// tried.
 //
 // Why one batch ahead: while a batch is being sent, the outcomes of the one before are recorded and the next is claimed, in
 // one transaction. The provider does not wait for PostgreSQL, nor PostgreSQL's disk for the provider.
 func (w *worker) drain(ctx context.Context) (int, error) {
-	if err := w.open(ctx); err != nil {
+	if err := w.open(ctx); err != nil || w.engine.skewed.Load() {
 		return 0, err
 	}
 	limit, cancel := context.WithTimeout(ctx, Lease-leaseMargin)
 	defer func() { cancel() }()
-	batch, err := w.first(ctx)
-	if err != nil || batch.lane < 0 {
+	w.brake.begin()
+	var batch marked
+	if err := w.exchange(ctx, outcomes{}, leased{}, &batch); err != nil || len(batch.messages) == 0 {
 		return 0, err
 	}
 	defer w.keepLeases(ctx)()
-	w.brake.begin()
-	w.brake.add(batch)
 	defer w.brake.watch(ctx, w.engine.store)()
-	total := 0
-	done := outcomes{lane: batch.lane}
+	total, turn := 0, 0
+	var done outcomes
+	var err error
 	for len(batch.messages) > 0 && err == nil {
 		soon, cancelSoon := context.WithTimeout(ctx, Lease-leaseMargin)
 		var next marked
-		ahead := make(chan error, 1)
-		full := len(batch.messages) == w.size
-		go func(batch int16) { ahead <- w.exchange(ctx, done, batch, full, &next) }(batch.lane)
+		ahead, going := make(chan error, 1), leased{}
+		if turn++; batch.full && turn%turnBatches != 0 {
+			going = batch.leased
+		}
+		go func() { ahead <- w.exchange(ctx, done, going, &next) }()
 		sent, tried := w.sendAll(limit, batch)
 		total += tried
 		err = <-ahead
 		cancel()
 		limit, cancel = soon, cancelSoon
-		batch, done = next, outcomes{batch.lane, sent}
+		batch, done = next, sent
 		w.brake.only(batch)
 		if failed := w.open(ctx); failed != nil {
 			w.engine.log.Warn("a channel's settings could not be read: going on with those from before", "channel", w.channelID, "err", failed)
 		}
 	}
-	_, last := w.record(ctx, done, func(ctx context.Context, tx *store.Tx) error {
-		return tx.ReleaseLane(ctx, w.channelID, done.lane, w.owner)
-	})
+	last := w.last(ctx, done, batch)
 	return total, errors.Join(err, last)
 }
 
-// keepLeases renews the worker's leases until it is told to stop, so that a provider who takes longer over one message
-// than a lease lasts is not taken for a node that died, which would make the whole batch unknown. Nothing is sent twice
-// by it: what is marked is never given out again.
-func (w *worker) keepLeases(ctx context.Context) (stop func()) {
-	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	var beating sync.WaitGroup
-	beating.Go(func() {
-		ticker := time.NewTicker(leaseBeat)
-		defer ticker.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-ticker.C:
-			}
-			err := w.engine.store.Update(ctx, func(tx *store.Tx) error {
-				return tx.RenewLanes(ctx, w.channelID, w.owner, tx.Now.Add(Lease))
-			})
-			if err != nil && ctx.Err() == nil {
-				w.engine.log.Warn("renewing a lease failed, trying again", "channel", w.channelID, "err", err)
-			}
+// last records the last batch and lets all lanes go. A batch that was claimed and not begun goes back.
+func (w *worker) last(ctx context.Context, done outcomes, batch marked) error {
+	_, err := w.record(ctx, done, nil)
+	if len(batch.messages) > 0 {
+		back := outcomes{leased: batch.leased, places: len(batch.messages), probe: batch.probe}
+		for i := range batch.messages {
+			back.results = append(back.results, w.untried(&batch.messages[i], "the worker had to stop"))
 		}
-	})
-	return func() { cancel(); beating.Wait() }
-}
-
-// first leases a lane and takes its first batch.
-func (w *worker) first(ctx context.Context) (batch marked, err error) {
-	err = w.engine.store.Update(ctx, func(tx *store.Tx) (err error) {
-		batch, err = w.claim(ctx, tx)
-		return err
-	})
-	return batch, err
-}
-
-// exchange records outcomes and takes the next batch: of the lane whose batch is being sent when that was full, else of
-// another. Only what was committed is given.
-func (w *worker) exchange(ctx context.Context, done outcomes, lane int16, full bool, next *marked) error {
-	batch := marked{lane: -1}
-	took, err := w.record(ctx, done, func(inner context.Context, tx *store.Tx) (err error) {
-		batch = marked{lane: -1}
-		if done.lane != lane {
-			if err := tx.ReleaseLane(inner, w.channelID, done.lane, w.owner); err != nil {
-				return err
-			}
+		_, failed := w.record(ctx, back, nil)
+		err = errors.Join(err, failed)
+	}
+	for _, held := range w.leases.all() {
+		failed := w.engine.store.Update(context.WithoutCancel(ctx), func(tx *store.Tx) error {
+			return tx.ReleaseLanes(ctx, held.channel, held.lanes, w.owner, true)
+		})
+		if failed == nil || ctx.Err() != nil {
+			w.leases.drop(held)
 		}
-		if ctx.Err() != nil {
-			return nil // stopping
-		}
-		if full {
-			if batch, err = w.take(inner, tx, lane); err != nil || len(batch.messages) > 0 {
-				return err
-			}
-		}
-		batch, err = w.claim(inner, tx)
-		return err
-	})
-	if took {
-		*next = batch
-		w.brake.add(batch)
+		err = errors.Join(err, failed)
 	}
 	return err
 }
 
-// claim leases a lane where something is due and takes a batch.
-func (w *worker) claim(ctx context.Context, tx *store.Tx) (marked, error) {
-	lane, err := tx.ClaimLane(ctx, w.channelID, w.owner, tx.Now.Add(Lease))
-	if err != nil || lane < 0 {
-		return marked{lane: -1}, err
+// exchange records outcomes and takes the next batch: of the lanes that are going on where those have more, else of others.
+// Only what was committed is given.
+func (w *worker) exchange(ctx context.Context, done outcomes, going leased, next *marked) error {
+	places := w.engine.flight.take(w.channelID, w.size)
+	var batch marked
+	took, err := w.record(ctx, done, func(inner context.Context, tx *store.Tx) (err error) {
+		batch = marked{}
+		if ctx.Err() != nil || places == 0 {
+			return nil // stopping, or enough is on its way
+		}
+		batch, err = w.claim(inner, tx, going, places)
+		return err
+	})
+	if !took {
+		batch = marked{}
 	}
-	batch, err := w.take(ctx, tx, lane)
-	if err == nil && len(batch.messages) == 0 {
-		return marked{lane: -1}, tx.ReleaseLane(ctx, w.channelID, lane, w.owner)
+	w.engine.flight.give(w.channelID, places-len(batch.messages))
+	if len(batch.messages) > 0 {
+		w.leases.add(batch.leased)
+		w.brake.add(batch)
+		*next = batch
+	}
+	return err
+}
+
+// claim takes a batch: of lanes that are leased already, else of the channel's own, else of a channel whose circuit is open
+// and that names this one as the one that takes over.
+func (w *worker) claim(ctx context.Context, tx *store.Tx, going leased, places int) (batch marked, err error) {
+	p, err := w.admit(ctx, tx, places)
+	if err != nil || p.most == 0 {
+		return batch, err
+	}
+	if len(going.lanes) > 0 {
+		if batch, err = w.take(ctx, tx, going, p.most); err != nil {
+			return batch, err
+		}
+	}
+	for _, source := range append([]string{w.channelID}, w.failing...) {
+		if len(batch.messages) > 0 {
+			break
+		}
+		if source != w.channelID {
+			if failing, err := tx.Provider(ctx, source); err != nil || !failing.IsOpen() {
+				return batch, err
+			}
+		}
+		if batch, err = w.lease(ctx, tx, source, p.most); err != nil {
+			return batch, err
+		}
+	}
+	if len(batch.messages) == 0 {
+		return batch, nil
+	}
+	return batch, w.use(ctx, tx, &p, &batch)
+}
+
+// lease leases lanes where something is due and takes a batch of them. Lanes of which nothing was taken are let go.
+func (w *worker) lease(ctx context.Context, tx *store.Tx, source string, most int) (batch marked, err error) {
+	lanes, err := tx.ClaimLanes(ctx, source, w.owner, tx.Now.Add(Lease), w.lanesMost)
+	if err != nil || len(lanes) == 0 {
+		return batch, err
+	}
+	if batch, err = w.take(ctx, tx, leased{source, lanes}, most); err != nil {
+		return batch, err
+	}
+	idle := slices.DeleteFunc(lanes, func(lane int16) bool { return slices.Contains(batch.lanes, lane) })
+	if len(idle) > 0 {
+		err = tx.ReleaseLanes(ctx, source, idle, w.owner, false)
 	}
 	return batch, err
 }
 
-// take marks a batch of a leased lane.
-func (w *worker) take(ctx context.Context, tx *store.Tx, lane int16) (batch marked, err error) {
-	batch.lane = lane
-	if batch.messages, err = tx.ClaimMessages(ctx, w.channelID, lane, w.owner, tx.Now.Add(Lease), w.size); err != nil || len(batch.messages) == 0 {
+// take marks a batch of leased lanes.
+func (w *worker) take(ctx context.Context, tx *store.Tx, of leased, most int) (batch marked, err error) {
+	batch.channel = of.channel
+	if batch.messages, err = tx.ClaimMessages(ctx, of.channel, of.lanes, w.owner, tx.Now.Add(Lease), most); err != nil || len(batch.messages) == 0 {
 		return batch, err
 	}
+	batch.full = len(batch.messages) == most
+	for i := range batch.messages {
+		batch.lanes = append(batch.lanes, campaigns.Lane(batch.messages[i].No))
+	}
+	slices.Sort(batch.lanes)
+	batch.lanes = slices.Compact(batch.lanes)
 	batch.verdicts, err = w.ask(ctx, tx, batch.messages)
 	return batch, err
 }
@@ -202,6 +244,9 @@ func (w *worker) open(ctx context.Context) error {
 	var c campaigns.Channel
 	err := w.engine.store.View(ctx, func(tx *store.Tx) (err error) {
 		if c, err = tx.Channel(ctx, w.channelID); err != nil {
+			return err
+		}
+		if w.failing, err = tx.Failing(ctx, w.channelID); err != nil {
 			return err
 		}
 		w.workspace, err = tx.Workspace(ctx)
@@ -220,45 +265,89 @@ func (w *worker) open(ctx context.Context) error {
 	}
 	w.close()
 	w.sender = opened
-	w.revision = c.Revision
-	w.size = min(batchMax, inFlightMax/(2*connections(&c)))
-	if c.Settings.Rate() > 0 {
-		rate := c.Settings.Rate() / float64(connections(&c))
-		w.pace = time.NewTicker(paceOf(rate))
-		w.size = int(min(float64(w.size), max(1, rate*paceAhead.Seconds())))
-	}
+	w.revision, w.rate = c.Revision, c.Settings.Rate()
+	w.sizeMost = max(1, min(batchMax, flightMax*flightShare/(flightShare+1)/(2*connections(&c))))
+	w.size = min(w.size, w.sizeMost)
+	w.lanesMost = max(1, campaigns.Lanes/(4*connections(&c)))
 	return nil
 }
 
-// paceOf is the time between two messages of a worker that sends so many a second. It lies within what a ticker takes,
-// whatever stands in the settings: a channel must never stop its node.
-func paceOf(rate float64) time.Duration {
-	return time.Duration(min(max(float64(time.Second)/rate, 1), float64(24*time.Hour)))
+// sendAll sends a batch, as many messages at once as the provider takes from one session, and says how many were tried.
+// Sending stops before the lease ends; what was not tried by then goes back into the queue, and that was no attempt.
+func (w *worker) sendAll(limit context.Context, batch marked) (outcomes, int) {
+	done := outcomes{leased: batch.leased, results: make([]store.Result, len(batch.messages)), probe: batch.probe, seen: batch.seen, places: len(batch.messages)}
+	var heard hearing
+	var tried atomic.Int64
+	began := w.engine.store.Now()
+	next, slot := make(chan job, len(batch.messages)), 0
+	for i := range batch.messages {
+		j := job{at: i}
+		if v, decided := batch.verdicts[batch.messages[i].ID]; decided {
+			j.verdict = v
+		} else if slot < len(batch.slots) {
+			j.slot, slot = batch.slots[slot], slot+1
+		}
+		next <- j
+	}
+	close(next)
+	var sending sync.WaitGroup
+	for range min(w.sender.Window(), len(batch.messages)) {
+		sending.Go(func() {
+			for j := range next {
+				var went bool
+				if done.results[j.at], went = w.one(limit, &batch.messages[j.at], j, &heard); went {
+					tried.Add(1)
+				}
+			}
+		})
+	}
+	sending.Wait()
+	done.answers = heard.answers
+	if batch.channel != w.channelID {
+		w.tookOver(batch.channel, done.results)
+	}
+	w.resize(len(batch.messages), w.engine.store.Now().Sub(began), len(batch.slots) > 0)
+	return done, int(tried.Load())
 }
 
-// sendAll sends a batch and says how many messages were tried. Sending stops before the lease ends; what was not tried by
-// then goes back into the queue, and that was no attempt.
-func (w *worker) sendAll(limit context.Context, batch marked) ([]store.Result, int) {
-	results := make([]store.Result, len(batch.messages))
-	tried := 0
-	for i := range batch.messages {
-		m := &batch.messages[i]
-		var went bool
-		if results[i], went = w.one(limit, m, batch.verdicts[m.ID]); went {
-			tried++
+// A job is one message of a batch to be sent.
+type job struct {
+	at      int
+	verdict verdict
+	slot    time.Time // zero for at once
+}
+
+// resize fits the next batch to what the provider takes in a second, so that a slow one ends its batches long before their
+// lease, and holds little of the node's flight.
+func (w *worker) resize(n int, took time.Duration, paced bool) {
+	switch {
+	case paced:
+		w.size = min(w.sizeMost, max(1, int(w.rate/2)))
+	case took < time.Second/2:
+		w.size = min(w.sizeMost, max(w.size, 2*n))
+	case took > time.Second:
+		w.size = max(1, min(w.size, int(float64(n)/took.Seconds())))
+	}
+}
+
+// tookOver says of what was handed over that this channel carried it.
+func (w *worker) tookOver(from string, results []store.Result) {
+	for i := range results {
+		r := &results[i]
+		if !r.Handed {
+			continue
+		}
+		r.Detail = fmt.Sprintf("%s took over for %s: %s", w.channelID, from, r.Detail)
+		if r.RetryAt.IsZero() {
+			r.Carrier = w.channelID
 		}
 	}
-	return results, tried
 }
 
-// untried puts a message back into the queue when the node stops or runs out of time, or its run may send no more.
-func (w *worker) untried(m *campaigns.Message) store.Result {
+// untried puts a message back into the queue that was not handed over: that was no attempt.
+func (w *worker) untried(m *campaigns.Message, why string) store.Result {
 	m.Attempts--
-	detail := "not tried: the node was stopping or ran out of time"
-	if w.brake.halts(m.RunID) {
-		detail = "not tried: sending was stopped"
-	}
-	return store.Result{Message: *m, Detail: detail, RetryAt: w.engine.store.Now()}
+	return store.Result{Message: *m, Detail: "not tried: " + why, RetryAt: w.engine.store.Now()}
 }
 
 // replanned puts a message back into the queue for another time.
@@ -282,37 +371,66 @@ func movedTo(results []store.Result) (nos []int64) {
 	return nos
 }
 
+// recordFor is how long a node tries to record what it sent while PostgreSQL is away, and recordStopping while it stops. What
+// a lease's end made unknown meanwhile takes its real outcome then.
+const (
+	recordFor      = 2 * time.Minute
+	recordStopping = 6 * time.Second
+)
+
 // record writes outcomes, and what is to follow in the same transaction, also while stopping. When that fails, the
-// outcomes alone are tried until the lease ends: what is not recorded then becomes unknown, never sent twice. Followed
-// says whether what was to follow was committed.
-func (w *worker) record(ctx context.Context, done outcomes, then func(context.Context, *store.Tx) error) (followed bool, err error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), Lease)
+// outcomes alone are tried again: what is not recorded in the end becomes unknown, never sent twice. Followed says whether
+// what was to follow was committed.
+func (w *worker) record(parent context.Context, done outcomes, then func(context.Context, *store.Tx) error) (followed bool, err error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(parent), recordFor)
 	defer cancel()
+	defer context.AfterFunc(parent, func() { time.AfterFunc(recordStopping, cancel) })()
+	defer w.engine.flight.give(w.channelID, done.places)
+	if len(done.results) == 0 && then == nil {
+		return false, nil
+	}
 	for {
 		err := w.engine.store.Update(ctx, func(tx *store.Tx) error {
-			if len(done.results) > 0 {
-				if moved := movedTo(done.results); len(moved) > 0 {
-					if err := tx.LockSlices(ctx, moved); err != nil {
-						return err
-					}
-				}
-				if err := tx.FinishMessages(ctx, done.lane, w.owner, done.results); err != nil {
-					return err
-				}
-			}
-			if then == nil {
-				return nil
+			if err := w.finish(ctx, tx, done); err != nil || then == nil {
+				return err
 			}
 			return then(ctx, tx)
 		})
-		if err == nil || len(done.results) == 0 {
-			return err == nil && then != nil, err
+		if err == nil {
+			w.leases.drop(done.leased)
+			return then != nil, nil
+		}
+		if len(done.results) == 0 {
+			return false, err
 		}
 		then = nil
+		w.engine.log.Warn("outcomes could not be recorded, trying again", "channel", w.channelID, "messages", len(done.results), "err", err)
 		select {
 		case <-ctx.Done():
+			w.leases.drop(done.leased) // nobody renews it: what is marked there becomes unknown
 			return false, fmt.Errorf("%d outcomes were not recorded and become unknown: %w", len(done.results), err)
 		case <-time.After(200 * time.Millisecond):
 		}
 	}
+}
+
+// finish writes outcomes and what they tell about the provider, and lets the lanes go that are in no other batch's hands.
+func (w *worker) finish(ctx context.Context, tx *store.Tx, done outcomes) error {
+	if len(done.results) == 0 {
+		return nil
+	}
+	if moved := movedTo(done.results); len(moved) > 0 {
+		if err := tx.LockSlices(ctx, moved); err != nil {
+			return err
+		}
+	}
+	if err := tx.FinishMessages(ctx, w.owner, done.results); err != nil {
+		return err
+	}
+	if idle := w.leases.alone(done.leased); len(idle) > 0 {
+		if err := tx.ReleaseLanes(ctx, done.channel, idle, w.owner, true); err != nil {
+			return err
+		}
+	}
+	return w.tell(ctx, tx, done)
 }

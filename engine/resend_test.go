@@ -127,9 +127,9 @@ func TestWhoseOutcomeIsUnknownIsSentToAgainOnlyWhenThatIsNamed(t *testing.T) {
 	w.queued()
 	w.update(func(tx *store.Tx) error {
 		dead := campaigns.NewID(tx.Now)
-		lane, err := tx.ClaimLane(w.ctx, campaigns.Catcher, dead, tx.Now.Add(engine.Lease))
+		lanes, err := tx.ClaimLanes(w.ctx, campaigns.Catcher, dead, tx.Now.Add(engine.Lease), 1)
 		if err == nil {
-			_, err = tx.ClaimMessages(w.ctx, campaigns.Catcher, lane, dead, tx.Now.Add(engine.Lease), 1)
+			_, err = tx.ClaimMessages(w.ctx, campaigns.Catcher, lanes, dead, tx.Now.Add(engine.Lease), 1)
 		}
 		return err
 	})

@@ -14,10 +14,9 @@ import (
 )
 
 const (
-	inFlightMax    = 192 // messages of a channel that are marked as being sent on a node
-	batchMax       = 64  // of them in one batch of a worker, which has two
-	workersDefault = 3   // of a channel that names no connections
-	workersMax     = 12  // of one channel on a node
+	batchMax       = 64 // messages in one batch of a worker, which has two
+	workersDefault = 3  // of a channel that names no connections
+	workersMax     = 12 // of one channel on a node
 )
 
 // sendLoop keeps the workers of every channel running until ctx ends.
@@ -160,18 +159,24 @@ func (e *Engine) withdrawn(ctx context.Context, tx *store.Tx, messages []campaig
 
 // one renders and sends a message. A fault in it is its own: it never stops the batch. went is false when nothing came of it
 // because it has to wait.
-func (w *worker) one(ctx context.Context, m *campaigns.Message, v verdict) (r store.Result, went bool) {
+func (w *worker) one(ctx context.Context, m *campaigns.Message, j job, heard *hearing) (r store.Result, went bool) {
 	e := w.engine
-	now := e.store.Now()
+	now, v := e.store.Now(), j.verdict
 	switch {
-	case ctx.Err() != nil, w.brake.halts(m.RunID):
-		return w.untried(m), false
+	case ctx.Err() != nil:
+		return w.untried(m, "the node was stopping or ran out of time"), false
+	case w.brake.halts(m.RunID):
+		return w.untried(m, "sending was stopped"), false
 	case v.cancel != "":
+		m.Attempts--
 		return store.Result{Message: *m, Status: campaigns.MessageCancelled, Detail: v.cancel}, true
 	case now.After(m.NotAfter):
+		m.Attempts--
 		return store.Result{Message: *m, Status: campaigns.MessageExpired, Detail: "its useful time was over"}, true
 	case !v.later.IsZero():
 		return replanned(m, v), true
+	case heard.enough():
+		return w.untried(m, "its provider takes nothing at the moment"), false
 	}
 	parts, err := e.content(ctx, m)
 	if err != nil {
@@ -180,22 +185,18 @@ func (w *worker) one(ctx context.Context, m *campaigns.Message, v verdict) (r st
 		}
 		return store.Result{Message: *m, Status: campaigns.MessageFailed, Detail: "the template does not work for this customer: " + err.Error()}, true
 	}
-	if w.pace != nil {
-		select {
-		case <-w.pace.C:
-		case <-ctx.Done():
-			return w.untried(m), false
-		}
-		if w.brake.halts(m.RunID) {
-			return w.untried(m), false
-		}
+	if !w.wait(ctx, j.slot) {
+		return w.untried(m, "the node was stopping or ran out of time"), false
 	}
-	return w.hand(ctx, m, parts), true
+	if w.brake.halts(m.RunID) {
+		return w.untried(m, "sending was stopped"), false
+	}
+	return w.hand(ctx, m, parts, heard), true
 }
 
 // hand gives a message to the channel's provider.
-func (w *worker) hand(ctx context.Context, m *campaigns.Message, parts templates.Parts) store.Result {
-	text := channel.Message{ID: m.ID.String(), To: m.Address, Parts: parts}
+func (w *worker) hand(ctx context.Context, m *campaigns.Message, parts templates.Parts, heard *hearing) store.Result {
+	text := channel.Message{ID: m.ID.String(), To: m.Address, Parts: parts, NotAfter: m.NotAfter}
 	if m.Channel == campaigns.Email {
 		text.BounceTag = w.links.bounceTag(m.No, m.ID)
 		if !m.Exempt { // a transactional message cannot be left
@@ -203,24 +204,36 @@ func (w *worker) hand(ctx context.Context, m *campaigns.Message, parts templates
 		}
 	}
 	outcome := w.sender.Send(ctx, text)
+	heard.hear(&outcome)
 	m.ContentHash = contentHash(parts)
 	m.ProviderID, m.Segments = outcome.ProviderID, outcome.Segments
 	if outcome.Keep {
 		m.Content = parts
 	}
-	return w.engine.result(m, outcome)
+	return w.result(m, outcome)
 }
 
+// notNow is how long a message waits for which its provider could not be used or took nothing more: the provider's own state
+// says when anything is claimed again.
+const notNow = time.Second
+
 // result says what an outcome means for a message.
-func (e *Engine) result(m *campaigns.Message, o channel.Outcome) store.Result {
-	r := store.Result{Message: *m, Detail: o.Detail}
+func (w *worker) result(m *campaigns.Message, o channel.Outcome) store.Result {
+	now := w.engine.store.Now()
+	if o.Status == channel.Temporary && (o.Unavailable || o.Throttled) {
+		m.Attempts--
+		return store.Result{Message: *m, Detail: o.Detail, RetryAt: now.Add(max(o.RetryAfter, notNow))}
+	}
+	r := store.Result{Message: *m, Detail: o.Detail, Handed: true, MoreIDs: o.MoreIDs}
 	switch {
 	case o.Status == channel.Sent:
 		r.Status = campaigns.MessageSent
+	case o.Status == channel.Unknown && w.workspace.Unknown == campaigns.UnknownResend && !m.Resent && now.Before(m.NotAfter):
+		r.Resend, r.RetryAt = true, now.Add(jittered(campaigns.Backoff(m.Attempts), m.ID))
 	case o.Status == channel.Unknown:
 		r.Status = campaigns.MessageUnknown
 	case o.Status == channel.Temporary && m.Attempts < campaigns.AttemptsMax:
-		r.RetryAt = e.store.Now().Add(max(o.RetryAfter, jittered(campaigns.Backoff(m.Attempts), m.ID)))
+		r.RetryAt = now.Add(max(o.RetryAfter, jittered(campaigns.Backoff(m.Attempts), m.ID)))
 	default:
 		r.Status = campaigns.MessageFailed
 		if o.Status == channel.Temporary {

@@ -36,6 +36,9 @@ func (tx *Tx) CreateChannel(ctx context.Context, c *campaigns.Channel) error {
 	if err != nil {
 		return err
 	}
+	if _, err = tx.exec(ctx, "making a provider's state", `INSERT INTO providers (channel_id) VALUES ($1)`, c.ID); err != nil {
+		return err
+	}
 	_, err = tx.exec(ctx, "making lanes", `INSERT INTO lanes (channel_id, lane, lease_until, claimed_at)
 		SELECT $1, lane, 'epoch', 'epoch' FROM generate_series(0, $2::int - 1) lane`, c.ID, campaigns.Lanes)
 	return err

@@ -85,7 +85,7 @@ func (tx *Tx) LoseAll(ctx context.Context) (int64, error) {
 	if _, err := tx.exec(ctx, "ending leases of runs", `UPDATE runs SET lease_until = NULL, owner = NULL WHERE owner IS NOT NULL`); err != nil {
 		return 0, err
 	}
-	return tx.LoseMessages(ctx)
+	return tx.LoseMessages(ctx, false)
 }
 
 // HoldRun keeps a run from going on until somebody lets it; false when it is over, held already, or was let go on by

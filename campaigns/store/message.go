@@ -45,6 +45,7 @@ type MessageFilter struct {
 	Campaign campaigns.ID
 	Run      campaigns.ID
 	Status   campaigns.MessageStatus
+	IDs      []campaigns.ID // of these alone; nil for all
 	Before   campaigns.ID
 	Limit    int
 }
@@ -53,8 +54,8 @@ type MessageFilter struct {
 func (tx *Tx) Messages(ctx context.Context, f MessageFilter) ([]campaigns.Message, error) {
 	none := campaigns.ID{}
 	return many(ctx, tx, "messages", messageColumns+` WHERE ($1 = 0 OR m.no = $1) AND ($2 OR m.campaign_id = $3) AND ($4 OR m.run_id = $5)
-		AND ($6 = '' OR m.status = $6) AND ($7 OR (m.id < $8 AND m.queued_at <= $9)) ORDER BY m.queued_at DESC, m.id DESC LIMIT $10`, scanMessage,
-		f.No, f.Campaign == none, f.Campaign, f.Run == none, f.Run, f.Status, f.Before == none, f.Before, campaigns.TimeOf(f.Before), f.Limit)
+		AND ($6 = '' OR m.status = $6) AND ($7 OR (m.id < $8 AND m.queued_at <= $9)) AND ($11::uuid[] IS NULL OR m.id = ANY($11)) ORDER BY m.queued_at DESC, m.id DESC LIMIT $10`, scanMessage,
+		f.No, f.Campaign == none, f.Campaign, f.Run == none, f.Run, f.Status, f.Before == none, f.Before, campaigns.TimeOf(f.Before), f.Limit, f.IDs)
 }
 
 // WithMessage lists up to limit customers of a run whose message has a status, ascending, beginning after a number.

@@ -140,7 +140,7 @@ func TestAMessageThatIsSeenIsNoted(t *testing.T) {
 		t.Fatal(err)
 	}
 	var lost int64
-	if err := s.Update(ctx, func(tx *store.Tx) (err error) { lost, err = tx.LoseMessages(ctx); return err }); err != nil {
+	if err := s.Update(ctx, func(tx *store.Tx) (err error) { lost, err = tx.LoseMessages(ctx, false); return err }); err != nil {
 		t.Fatal(err)
 	}
 	if got := noted(); lost != 1 || !slices.Equal(got, []int64{3}) {

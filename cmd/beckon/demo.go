@@ -78,7 +78,7 @@ func (d *demoCommand) serve(ctx context.Context, o *output, listener net.Listene
 	keeping.Go(func() { server.Keep(ctx, o.say) })
 	defer keeping.Wait()
 	defer cancel()
-	return serveOn(ctx, listener, s, (&serveCommand{}).log(o), audienceBytes(0))
+	return serveOn(ctx, listener, s, (&serveCommand{}).log(o), audienceBytes(0), false)
 }
 
 // run plays the demo, prints the table and, where serve is given, calls it with the clock going on in real time.

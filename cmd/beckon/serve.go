@@ -37,6 +37,9 @@ func (c *serveCommand) Run(ctx context.Context, o *output) error {
 		return err
 	}
 	defer opening.close(o)
+	if err := engine.CheckClock(ctx, opening.store); err != nil {
+		return err
+	}
 	made, err := firstKey(ctx, opening.store, c.AdminKey)
 	if err != nil {
 		return err
@@ -54,7 +57,7 @@ func (c *serveCommand) Run(ctx context.Context, o *output) error {
 	}
 	defer keeping.Wait()
 	defer cancel()
-	return serveOn(ctx, listener, opening.store, c.log(o), audienceBytes(c.Memory))
+	return serveOn(ctx, listener, opening.store, c.log(o), audienceBytes(c.Memory), true)
 }
 
 func (c *serveCommand) log(o *output) *slog.Logger {
@@ -78,9 +81,9 @@ func listen(ctx context.Context, addr string) (net.Listener, error) {
 }
 
 // serveOn runs engine and API until ctx ends. The stop is staged: nothing new is claimed and no request is taken, those
-// in hand end within 10 s.
-func serveOn(ctx context.Context, listener net.Listener, s *store.Store, log *slog.Logger, audience int64) error {
-	e := engine.New(s, engine.Options{BaseURL: "http://" + listener.Addr().String(), Log: log, AudienceBytes: audience})
+// in hand end within 10 s. Real says that the store's clock is the machine's.
+func serveOn(ctx context.Context, listener net.Listener, s *store.Store, log *slog.Logger, audience int64, real bool) error {
+	e := engine.New(s, engine.Options{BaseURL: "http://" + listener.Addr().String(), Log: log, AudienceBytes: audience, RealClock: real})
 	if _, err := e.House(ctx); err != nil {
 		return err
 	}
