@@ -97,7 +97,9 @@ func (s *ChannelSettings) checkSource() error {
 	switch {
 	case s.From == "":
 		return nil
-	case isDigits(digits) && digits != "":
+	case digits == "":
+		return Invalid("from", "a number consists of digits, with or without +")
+	case isDigits(digits):
 		if len(digits) > sourceDigitMax {
 			return Invalid("from", "a number has at most %d digits", sourceDigitMax)
 		}
