@@ -20,13 +20,12 @@ import (
 )
 
 const (
-	smppPort       = 2775
-	rebindMin      = time.Second      // before a session is begun again
-	rebindMax      = 30 * time.Second // doubling up to here while that fails
-	segmentsMax    = 255              // what a header of one octet counts to
-	segmentTries   = 5                // of a segment that follows an accepted one
-	segmentWaitMin = 250 * time.Millisecond
-	validityMax    = 30 * 24 * time.Hour // longer than providers keep a text, and within what every reading of the format allows
+	smppPort     = 2775
+	rebindMin    = time.Second         // before a session is begun again
+	rebindMax    = 30 * time.Second    // doubling up to here while that fails
+	segmentsMax  = 255                 // what a header of one octet counts to
+	segmentTries = 5                   // of a segment that follows an accepted one
+	validityMax  = 30 * 24 * time.Hour // longer than providers keep a text, and within what every reading of the format allows
 )
 
 // texts sends text messages over one SMPP 3.4 session, which it keeps from Open to Close: receipts and what people write
@@ -105,12 +104,12 @@ func (t *texts) Close() error {
 // keep binds one session after another until ctx ends.
 func (t *texts) keep(ctx context.Context, stopped chan<- struct{}) {
 	defer close(stopped)
-	wait := rebindMin
+	wait := t.patience.rebind
 	for {
 		bound, in, err := t.bind(ctx)
 		t.tried(bound, err)
 		if err == nil {
-			wait = rebindMin
+			wait = t.patience.rebind
 			t.serve(ctx, bound, in)
 			t.tried(nil, bound.why())
 		}
@@ -220,7 +219,7 @@ func (t *texts) Send(ctx context.Context, m Message) Outcome {
 	for i, submit := range submits {
 		one := t.handOver(ctx, submit)
 		for try := 1; i > 0 && one.Status == Temporary && try < segmentTries; try++ {
-			time.Sleep(segmentWaitMin << (try - 1)) // what was accepted already must not stay alone
+			time.Sleep(t.patience.segment << (try - 1)) // what was accepted already must not stay alone
 			one = t.handOver(context.WithoutCancel(ctx), submit)
 		}
 		if one.Status != Sent {

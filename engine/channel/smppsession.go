@@ -21,10 +21,13 @@ type patience struct {
 	enquire time.Duration // between two enquire_link
 	part    time.Duration // for the answer to unbind, and for what is under way when the peer says it
 	linger  time.Duration // for more receipts before those at hand are given on
+	rebind  time.Duration // before a session is begun again; doubling while that fails
+	segment time.Duration // before a segment is tried again that follows an accepted one; likewise
 }
 
 func usualPatience() patience {
-	return patience{answer: 10 * time.Second, enquire: 30 * time.Second, part: 2 * time.Second, linger: 2 * time.Millisecond}
+	return patience{answer: 10 * time.Second, enquire: 30 * time.Second, part: 2 * time.Second, linger: 2 * time.Millisecond,
+		rebind: time.Second, segment: 250 * time.Millisecond}
 }
 
 const (
