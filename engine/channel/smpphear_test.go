@@ -258,7 +258,7 @@ func TestNonsenseEndsTheSessionAndAnotherBegins(t *testing.T) {
 }
 
 // piped is a sender in a bubble of time of its own, whose connections lead to an SMSC in it.
-func piped(c *smsctest.SMSC, e *ears, dialled *[]time.Duration) *texts {
+func piped(t *testing.T, c *smsctest.SMSC, e *ears, dialled *[]time.Duration) *texts {
 	start := time.Now()
 	s := newTexts(campaigns.ChannelSettings{}, Options{Clock: func() time.Time { return time.Now() }, Listener: e.listener()})
 	s.dial = func(context.Context) (net.Conn, error) {
@@ -271,6 +271,7 @@ func piped(c *smsctest.SMSC, e *ears, dialled *[]time.Duration) *texts {
 		return ours, nil
 	}
 	s.start()
+	t.Cleanup(func() { _ = s.Close() })
 	return s
 }
 
@@ -279,7 +280,7 @@ func TestASubmitWithoutAnAnswerIsUnknownAndItsSessionOver(t *testing.T) {
 		var dialled []time.Duration
 		c := smsctest.Silent()
 		c.Order(smsctest.Orders{Answer: func(int, smsctest.Submit) smsctest.Answer { return smsctest.Answer{Silent: true} }})
-		s := piped(c, newEars(), &dialled)
+		s := piped(t, c, newEars(), &dialled)
 		start := time.Now()
 		got := s.Send(t.Context(), text("hi"))
 		if took := time.Since(start); got.Status != Unknown || took != 10*time.Second || !strings.Contains(got.Detail, "does not answer") {
@@ -297,8 +298,8 @@ func TestASessionThatAnswersNoEnquiryIsOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var dialled []time.Duration
 		c := smsctest.Silent()
-		s := piped(c, newEars(), &dialled)
-		time.Sleep(10 * time.Minute)
+		s := piped(t, c, newEars(), &dialled)
+		time.Sleep(605 * time.Second)
 		if len(dialled) != 1 || c.Bound() != 1 {
 			t.Errorf("while it answers: dialled at %v, %d bound", dialled, c.Bound())
 		}
@@ -314,7 +315,7 @@ func TestASessionThatAnswersNoEnquiryIsOver(t *testing.T) {
 func TestSessionsAreTriedAgainLessAndLessOften(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var dialled []time.Duration
-		s := piped(nil, newEars(), &dialled)
+		s := piped(t, nil, newEars(), &dialled)
 		time.Sleep(100 * time.Second)
 		want := []time.Duration{0, 1, 3, 7, 15, 31, 61, 91}
 		for i := range want {
@@ -336,7 +337,7 @@ func TestPartsWaitAMinuteForTheOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var dialled []time.Duration
 		c, e := smsctest.Silent(), newEars()
-		s := piped(c, e, &dialled)
+		s := piped(t, c, e, &dialled)
 		time.Sleep(time.Second)
 		deliver := func(reference, n byte, words string) {
 			if err := c.Deliver(written(1, pdu.UDH{{ID: 0, Data: []byte{reference, 3, n}}}, []byte(words), nil)); err != nil {
