@@ -16,7 +16,7 @@ import (
 func (e *Engine) content(ctx context.Context, m *campaigns.Message) (templates.Parts, error) {
 	var parsed *templates.Template
 	if found := e.words.cached(m.TemplateID, m.TemplateRevision); found != nil {
-		return found.Render(m.Vars)
+		return finished(found, m)
 	}
 	err := e.store.View(ctx, func(tx *store.Tx) (err error) {
 		parsed, _, err = e.words.template(ctx, tx, m.TemplateID, m.TemplateRevision)
@@ -25,7 +25,16 @@ func (e *Engine) content(ctx context.Context, m *campaigns.Message) (templates.P
 	if err != nil {
 		return nil, err
 	}
-	return parsed.Render(m.Vars)
+	return finished(parsed, m)
+}
+
+// finished are a message's words with all that is added to them.
+func finished(t *templates.Template, m *campaigns.Message) (templates.Parts, error) {
+	parts, err := t.Render(m.Vars)
+	if err != nil {
+		return nil, err
+	}
+	return withChannelWords(parts, m), nil
 }
 
 // contentHash fixes what was sent: the content can be made again from revision and variables, and this proves it.

@@ -28,6 +28,9 @@ type way struct {
 	required   map[string]bool // those without a default
 	perMessage int64           // what a message costs, in micros
 	perSegment int64           // likewise each segment of a text
+
+	signOff, optOut string         // the channel's, around a text
+	around          map[string]any // the same, as a message keeps them
 }
 
 // planVariants makes the campaign's variants ready; what is wrong with them goes to checks.
@@ -146,6 +149,7 @@ func (e *Engine) way(ctx context.Context, tx *store.Tx, c *campaigns.Campaign, w
 		return ready, campaigns.Invalid("channel_id", "the channel %s (%s) does not carry %s", ch.ID, ch.Kind, ready.kind)
 	}
 	if err == nil {
+		ready.signs(&ch, c.Purpose)
 		err = ready.price(&ch)
 	}
 	ready.say(parsed)

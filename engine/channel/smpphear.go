@@ -31,6 +31,25 @@ func (t *texts) hear(ctx context.Context, s *binding) {
 		case <-beat.C:
 			t.assembly.flush(ctx, t, partsWait)
 		case <-s.over:
+			t.rest(ctx, s)
+			return
+		}
+	}
+}
+
+// rest gives on what a session that is over had brought. The peer learns nothing of it and says it again.
+func (t *texts) rest(ctx context.Context, s *binding) {
+	for batch := []*pdu.DeliverSM(nil); ; {
+		select {
+		case d := <-s.deliveries:
+			if batch = append(batch, d); len(batch) == hearMax {
+				t.give(ctx, s, batch)
+				batch = nil
+			}
+		default:
+			if len(batch) > 0 {
+				t.give(ctx, s, batch)
+			}
 			return
 		}
 	}
