@@ -89,6 +89,18 @@ func TestAReceiptIsAcknowledgedOnlyWhenItIsKept(t *testing.T) {
 	eventually(t, func() bool { return c.Answers(data.ESME_ROK) == 1 })
 }
 
+func TestAReceiptThatWasPutOffOrCutOffComesAgain(t *testing.T) {
+	c, e := newSMSC(t), newEars()
+	e.deaf = 2
+	c.Order(smsctest.Orders{Again: true, Answer: func(n int, _ smsctest.Submit) smsctest.Answer { return smsctest.Answer{HangUpThen: n == 1} },
+		Receipts: func(smsctest.Submit) []smsctest.Receipt { return []smsctest.Receipt{smsctest.Delivered()} }})
+	bound(t, texter(t, c, e, nil))
+	if got := within(t, e.receipts, "receipt"); got.ProviderID != "1" {
+		t.Errorf("%+v", got)
+	}
+	eventually(t, func() bool { return c.Answers(data.ESME_ROK) == 1 })
+}
+
 func TestWhereNobodyListensNothingIsTaken(t *testing.T) {
 	c := newSMSC(t)
 	c.Order(smsctest.Orders{Receipts: func(smsctest.Submit) []smsctest.Receipt { return []smsctest.Receipt{smsctest.Delivered()} }})

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/linxGnu/gosmpp/data"
 	"github.com/linxGnu/gosmpp/pdu"
@@ -97,7 +98,12 @@ func (c *call) take(p pdu.PDU) bool {
 	case *pdu.DeliverSMResp:
 		c.smsc.mu.Lock()
 		c.smsc.answers[uint32(p.CommandStatus)]++
+		waiting := c.smsc.unacked[p.SequenceNumber]
+		delete(c.smsc.unacked, p.SequenceNumber)
 		c.smsc.mu.Unlock()
+		if waiting != nil && p.CommandStatus != data.ESME_ROK {
+			time.AfterFunc(putOff, func() { c.deliver(p.SequenceNumber, waiting.octets) })
+		}
 	}
 	return true
 }
@@ -123,10 +129,38 @@ func (c *call) bind(p *pdu.BindRequest) bool {
 		return false
 	}
 	c.bound.Store(true)
+	var again []int32
 	c.smsc.mu.Lock()
 	c.smsc.binds++
+	for n, waiting := range c.smsc.unacked {
+		if waiting.call == nil {
+			waiting.call, again = c, append(again, n)
+		}
+	}
+	left := make([][]byte, len(again))
+	for i, n := range again {
+		left[i] = c.smsc.unacked[n].octets
+	}
 	c.smsc.mu.Unlock()
+	for _, octets := range left {
+		c.say(octets)
+	}
 	return true
+}
+
+// putOff is how long a receipt waits that nobody took.
+const putOff = 100 * time.Millisecond
+
+// deliver says something that comes again until it is acknowledged.
+func (c *call) deliver(sequence int32, octets []byte) {
+	waiting := &delivery{octets: octets, call: c}
+	c.smsc.mu.Lock()
+	if !c.smsc.calls[c] {
+		waiting.call = nil // the next session gets it
+	}
+	c.smsc.unacked[sequence] = waiting
+	c.smsc.mu.Unlock()
+	c.say(octets)
 }
 
 // submit answers a submit_sm as it was ordered.
@@ -195,7 +229,13 @@ func (c *call) receipts(o Orders, s Submit) {
 		for tag, value := range r.TLVs {
 			d.RegisterOptionalParam(pdu.Field{Tag: tag, Data: value})
 		}
-		c.tell(d)
+		if !o.Again {
+			c.tell(d)
+			continue
+		}
+		buffer := pdu.NewBuffer(nil)
+		d.Marshal(buffer)
+		c.deliver(d.SequenceNumber, buffer.Bytes())
 	}
 }
 

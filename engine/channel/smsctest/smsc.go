@@ -30,8 +30,15 @@ type SMSC struct {
 	binds    int
 	got      []Submit
 	answers  map[uint32]int // to our deliveries, by status
+	unacked  map[int32]*delivery
 	forgets  bool
 	accepted int
+}
+
+// A delivery waits for its answer; its call is nil when that ended.
+type delivery struct {
+	octets []byte
+	call   *call
 }
 
 // Orders say what the SMSC does; the zero value takes everything and sends no receipts.
@@ -43,6 +50,7 @@ type Orders struct {
 	Early    bool                                // receipts come before the answer
 	ID       func(n int64) (answered, of string) // how the answer and the receipts name the n-th message; nil: both decimal
 	Mute     bool                                // it answers no enquire_link
+	Again    bool                                // receipts that are put off, or whose session ended without an answer, come again
 }
 
 // Answer is how a submit ends. Raw bytes are written instead of an answer.
@@ -106,7 +114,9 @@ func Listen(address string) (*SMSC, error) {
 }
 
 // Silent is an SMSC that listens nowhere: it speaks on what it is given to Serve.
-func Silent() *SMSC { return &SMSC{calls: map[*call]bool{}, answers: map[uint32]int{}} }
+func Silent() *SMSC {
+	return &SMSC{calls: map[*call]bool{}, answers: map[uint32]int{}, unacked: map[int32]*delivery{}}
+}
 
 // Address is where it listens.
 func (c *SMSC) Address() string { return c.listener.Addr().String() }
@@ -233,5 +243,10 @@ func (c *SMSC) Serve(conn net.Conn) {
 	writing.Wait()
 	c.mu.Lock()
 	delete(c.calls, open)
+	for _, waiting := range c.unacked {
+		if waiting.call == open {
+			waiting.call = nil
+		}
+	}
 	c.mu.Unlock()
 }
