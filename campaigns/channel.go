@@ -174,6 +174,7 @@ func (s *ChannelSettings) check(kind string) error {
 	case KindSMPP:
 		s.checkHost(&checks)
 		checks.Require(s.TLS != "starttls", "tls", "use none or tls: SMPP has no starttls")
+		checks.Add(s.checkSource())
 		checks.Add(s.SMSSettings.check())
 		checks.Add(s.SMPPSettings.check())
 	case KindGateway:

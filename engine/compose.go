@@ -27,7 +27,7 @@ func (b *batch) isPrintable(p *person) bool {
 		if v.offer != nil {
 			code = someCode
 		}
-		lacking, texts := false, 0
+		lacking, texts := false, 40+len(w.signOff)+len(w.optOut)
 		for _, name := range says.variables {
 			if name == "links.unsubscribe" || name == "code" {
 				texts += 120
@@ -125,6 +125,9 @@ func (b *batch) message(p *person, id campaigns.ID, code string) {
 // varsText is values as JSON, written directly: variables are sorted, so that those of a group stand together.
 func (b *batch) varsText(p *person, v *variant, w *way, code string) []byte {
 	text := append(make([]byte, 0, 256), '{')
+	if len(w.around) > 0 {
+		text = appendJSON(append(text, `"`+channelGroup+`":`...), w.around)
+	}
 	open := ""
 	for _, name := range b.saying(p, w).variables {
 		value := b.value(p, v, w, name, code)

@@ -40,8 +40,8 @@ func say(t *templates.Template, m *campaigns.Message) (templates.Parts, error) {
 
 // finish adds to rendered parts what the message's channel and campaign add: all of it follows from the message alone (its
 // id, number, channel and values), never from settings, which may have changed when the message is read again.
-func finish(parts templates.Parts, _ *campaigns.Message) templates.Parts {
-	return parts
+func finish(parts templates.Parts, m *campaigns.Message) templates.Parts {
+	return withChannelWords(parts, m)
 }
 
 // contentHash fixes what was sent: the content can be made again from revision and variables, and this proves it.

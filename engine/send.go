@@ -206,7 +206,7 @@ func (w *worker) hand(ctx context.Context, m *campaigns.Message, parts templates
 	outcome := w.sender.Send(ctx, text)
 	heard.hear(&outcome)
 	m.ContentHash = contentHash(parts)
-	m.ProviderID, m.Segments = outcome.ProviderID, outcome.Segments
+	m.ProviderID, m.Segments = outcome.ProviderID, segmentsOf(m, parts, outcome)
 	if outcome.Keep {
 		m.Content = parts
 	}

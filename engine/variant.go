@@ -29,6 +29,9 @@ type way struct {
 	refusing    []string           // variables that nobody of an audience may lack
 	perMessage  int64              // what a message costs, in micros
 	perSegment  int64              // likewise each segment of a text
+
+	signOff, optOut string         // the channel's, around a text
+	around          map[string]any // the same, as a message keeps them
 }
 
 // planVariants makes the campaign's variants ready; what is wrong with them goes to checks.
@@ -144,6 +147,7 @@ func (e *Engine) way(ctx context.Context, tx *store.Tx, c *campaigns.Campaign, w
 		return ready, campaigns.Invalid("channel_id", "there is no channel %q", w.ChannelID)
 	}
 	if err == nil {
+		ready.signs(&ch, c.Purpose)
 		err = ready.through(&ch)
 	}
 	ready.refusing = definition.Refusing()

@@ -129,6 +129,9 @@ func (b *batch) would(p *person, v *variant, w *way, code string) *campaigns.Mes
 // is absent.
 func (b *batch) values(p *person, v *variant, w *way, code string) map[string]any {
 	vars := map[string]any{}
+	if len(w.around) > 0 {
+		vars[channelGroup] = w.around
+	}
 	for _, name := range b.saying(p, w).variables {
 		value := b.value(p, v, w, name, code)
 		if value == nil {

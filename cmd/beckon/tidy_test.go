@@ -31,6 +31,7 @@ func mayImport() map[string][]string {
 		"engine/points":             nouns,
 		"engine/lift":               nouns,
 		"engine/channel":            {"campaigns", "templates", "go-mail"},
+		"engine/channel/smsctest":   {}, // an SMSC, for tests and the bench
 		"engine/shop":               {"engine", "campaigns"},
 		"engine/bench":              {"engine", "engine/*", "campaigns/store", "campaigns/store/local", "campaigns", "templates", "pgx", "go-mail"},
 		"templates":                 nouns,

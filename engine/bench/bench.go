@@ -62,7 +62,7 @@ type measure struct {
 }
 
 func measures() []measure {
-	return []measure{{"import", measureImport}, {"send", measureSend}, {"redeem", measureRedeem}, {"audience", measureAudience}, {"campaigns", measureCampaigns}, {"triggers", measureTriggers}}
+	return []measure{{"import", measureImport}, {"send", measureSend}, {"send", measureSMS}, {"redeem", measureRedeem}, {"audience", measureAudience}, {"campaigns", measureCampaigns}, {"triggers", measureTriggers}}
 }
 
 // Run measures one thing by its name (import, send, redeem, audience, campaigns, triggers) or All of them.

@@ -56,6 +56,7 @@ func TestAReportNamesEachMeasureItsNeighbourAndItsBar(t *testing.T) {
 		}
 	}
 	want := map[string]float64{"purchase lines imported, figures kept": 0.40, "e-mail sent, state durable": 0.85,
+		"text messages through SMPP, receipts durable": 1, "one SMPP session, receipts heard": 1,
 		"redemptions of unique codes": 0.35, "redemptions of one hot offer": 0.60, "selecting and queueing 300, a first campaign": 1,
 		"selecting and queueing 300, later ones": 1, "a campaign to 1000 meanwhile": 1, "a dry run of 300": 1}
 	maps.Copy(want, audienceBars(300))
