@@ -25,7 +25,8 @@ type worker struct {
 	links     links
 	workspace *campaigns.Workspace
 	brake     brake
-	size      int // of a batch
+	size      int             // of a batch
+	stop      <-chan struct{} // closed when the node stops
 }
 
 func (e *Engine) newWorker(channelID string) *worker {
@@ -68,6 +69,7 @@ type outcomes struct {
 // Why one batch ahead: while a batch is being sent, the outcomes of the one before are recorded and the next is claimed, in
 // one transaction. The provider does not wait for PostgreSQL, nor PostgreSQL's disk for the provider.
 func (w *worker) drain(ctx context.Context) (int, error) {
+	w.stop = ctx.Done()
 	if err := w.open(ctx); err != nil {
 		return 0, err
 	}

@@ -190,16 +190,19 @@ func (w *worker) one(ctx context.Context, m *campaigns.Message, v verdict) (r st
 			return w.untried(m), false
 		}
 	}
-	return w.hand(ctx, m, parts), true
+	return w.hand(m, parts), true
 }
 
 // hand gives a message to the channel's provider.
-func (w *worker) hand(ctx context.Context, m *campaigns.Message, parts templates.Parts) store.Result {
+func (w *worker) hand(m *campaigns.Message, parts templates.Parts) store.Result {
 	text := channel.Message{ID: m.ID.String(), To: m.Address, Parts: parts}
 	if m.Channel == campaigns.Email {
 		text.ListUnsubscribe = w.links.unsubscribe(m.No, m.Channel)
 	}
-	outcome := w.sender.Send(ctx, text)
+	outcome, abandoned := handOver(w.stop, w.sender, text)
+	if abandoned {
+		w.sender = nil
+	}
 	m.ContentHash = contentHash(parts)
 	m.ProviderID, m.Segments = outcome.ProviderID, outcome.Segments
 	if outcome.Keep {

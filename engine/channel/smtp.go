@@ -80,9 +80,8 @@ func (e *email) connect(ctx context.Context, network, address string) (conn net.
 	return conn, err
 }
 
-// Send hands the message over. The context bounds the dialling; a handover that has begun is not interrupted, because its
-// outcome would be unknown, and ends by its own timeout. A session that turns out dead before the content is handed over
-// is opened anew once.
+// Send hands the message over. A handover has its own timeout; the context's end interrupts it, and what had its content
+// handed over by then is unknown. A session that turns out dead before the content is handed over is opened anew once.
 func (e *email) Send(ctx context.Context, m Message) Outcome {
 	msg, err := compose(e.settings, m, e.clock())
 	if err != nil {
@@ -116,6 +115,7 @@ func (e *email) attempt(ctx context.Context, to string, msg *mail.Msg) (o Outcom
 		}
 		e.session = session
 	}
+	defer interruptible(ctx, e.dialled)()
 	answer, failed := e.handOver(e.session, to, msg)
 	if failed == nil {
 		return Outcome{Status: Sent, Detail: answer}, false
@@ -125,6 +125,11 @@ func (e *email) attempt(ctx context.Context, to string, msg *mail.Msg) (o Outcom
 		e.cut()
 	}
 	return o, dead
+}
+
+// interruptible makes a connection's reading and writing end with a context, until it is told otherwise.
+func interruptible(ctx context.Context, conn net.Conn) (end func() bool) {
+	return context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) }) // a closed one ends anyway
 }
 
 // handOver gives a message to the server and says what it answered, or what was wrong.
