@@ -107,9 +107,9 @@ func serveOn(ctx context.Context, listener net.Listener, s *store.Store, log *sl
 	case err = <-failed:
 	}
 	stop()
-	ending, cancelEnding := context.WithTimeout(context.WithoutCancel(ctx), 9*time.Second)
+	ending, cancelEnding := context.WithTimeout(context.WithoutCancel(ctx), 8500*time.Millisecond)
 	defer cancelEnding()
-	closing, cancel := context.WithTimeout(ending, 8*time.Second)
+	closing, cancel := context.WithTimeout(ending, 7500*time.Millisecond)
 	defer cancel()
 	if shutdown := server.Shutdown(closing); shutdown != nil {
 		err = errors.Join(err, fmt.Errorf("requests were still open and were cut off: %w", shutdown), server.Close())
