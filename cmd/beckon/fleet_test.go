@@ -106,15 +106,15 @@ func (f *fleet) launch(p *process, customers, connections int) (campaign string)
 		fmt.Fprintf(&file, "c%d,Customer %d,%s,true\n", i, i, addressOf(i))
 	}
 	p.bringIn("customers", file.String())
-	return p.launchTo(f.sink.port, connections)
+	return p.launchTo(f.sink.port, connections, "Hi {{ customer.name }}")
 }
 
 // launchTo makes a channel to a port and a template, and launches a campaign to everybody.
-func (p *process) launchTo(port, connections int) (campaign string) {
+func (p *process) launchTo(port, connections int, text string) (campaign string) {
 	p.t.Helper()
 	channel := p.post("/v1/channels", fmt.Sprintf(`{"name":"main","kind":"smtp","settings":{"host":"127.0.0.1","port":%d,"tls":"none","from":"shop@example.com","connections":%d}}`,
 		port, connections), 201)
-	template := p.post("/v1/templates", `{"name":"Hello","channel":"email","parts":{"subject":"Hello {{ customer.name }}","text":"Hi {{ customer.name }}\n{{ links.unsubscribe }}"}}`, 201)
+	template := p.post("/v1/templates", `{"name":"Hello","channel":"email","parts":{"subject":"Hello {{ customer.name }}","text":"`+text+`\n{{ links.unsubscribe }}"}}`, 201)
 	made := p.post("/v1/campaigns", fmt.Sprintf(`{"name":"All","kind":"once","rule":"true","holdout":0,"purpose":"transactional","goal":{"metric":"purchase","window":"14d"},
 		"variants":[{"name":"A","weight":1,"channel_id":%q,"template_id":%q}]}`, channel["id"], template["id"]), 201)
 	id := made["id"].(string)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"maps"
@@ -14,6 +15,7 @@ import (
 
 // A sink is a real SMTP server that counts what it accepted by recipient, and that a test can put into a mood.
 type sink struct {
+	t    *testing.T
 	mood func(to string, attempt int) mood // nil: a good one
 
 	mu       sync.Mutex
@@ -31,14 +33,14 @@ type mood struct {
 	hangUp bool            // when it hears its recipient
 	cut    bool            // after it accepted the message, instead of an answer
 	wait   time.Duration   // before it answers the content; it answers at once when the sink is closed
-	noise  string          // said in place of an answer to the recipient; the connection stays open
+	noise  string          // said in place of an answer to the recipient, before it hangs up
 	cries  string          // the same without end, until the sender hangs up
 	murmur string          // said in place of an answer to the content, which is not accepted
 }
 
 func newSink(t *testing.T, m func(to string, attempt int) mood) *sink {
 	t.Helper()
-	s := &sink{mood: m, accepted: map[string]int{}, attempts: map[string]int{}, cut: map[string]bool{}, closing: make(chan struct{})}
+	s := &sink{t: t, mood: m, accepted: map[string]int{}, attempts: map[string]int{}, cut: map[string]bool{}, closing: make(chan struct{})}
 	server := smtp.NewServer(s)
 	server.Domain, server.AllowInsecureAuth, server.ErrorLog = "localhost", true, quiet{}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -109,7 +111,7 @@ func (s *sinkSession) Rcpt(to string, _ *smtp.RcptOptions) error {
 		return errHungUp
 	case s.mood.noise != "":
 		_, _ = io.WriteString(s.conn.Conn(), s.mood.noise)
-		s.sink.hold(time.Minute)
+		_ = s.conn.Conn().Close() // nothing follows it
 		return errHungUp
 	case s.mood.cries != "":
 		for {
@@ -124,8 +126,12 @@ func (s *sinkSession) Rcpt(to string, _ *smtp.RcptOptions) error {
 }
 
 func (s *sinkSession) Data(r io.Reader) error {
-	if _, err := io.Copy(io.Discard, r); err != nil {
+	content, err := io.ReadAll(r)
+	if err != nil {
 		return err
+	}
+	if head, _, _ := bytes.Cut(content, []byte("\r\n\r\n")); bytes.Contains(head, []byte("\nBcc:")) {
+		s.sink.t.Errorf("a header came in from outside:\n%s", head)
 	}
 	if s.mood.wait > 0 {
 		s.sink.hold(s.mood.wait)

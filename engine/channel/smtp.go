@@ -70,14 +70,19 @@ func openSMTP(s campaigns.ChannelSettings, clock func() time.Time) (*email, erro
 
 func (e *email) connect(ctx context.Context, network, address string) (conn net.Conn, err error) {
 	dialer := net.Dialer{}
+	if conn, err = dialer.DialContext(ctx, network, address); err != nil {
+		return nil, err
+	}
+	conn = &line{Conn: conn}
 	if e.settings.TLS == "tls" {
-		secure := tls.Dialer{NetDialer: &dialer, Config: e.tls}
-		conn, err = secure.DialContext(ctx, network, address)
-	} else {
-		conn, err = dialer.DialContext(ctx, network, address)
+		secure := tls.Client(conn, e.tls)
+		if err := secure.HandshakeContext(ctx); err != nil {
+			return nil, errors.Join(err, conn.Close())
+		}
+		conn = secure
 	}
 	e.dialled = conn
-	return conn, err
+	return conn, nil
 }
 
 // Send hands the message over. A handover has its own timeout; the context's end interrupts it, and what had its content
@@ -125,11 +130,6 @@ func (e *email) attempt(ctx context.Context, to string, msg *mail.Msg) (o Outcom
 		e.cut()
 	}
 	return o, dead
-}
-
-// interruptible makes a connection's reading and writing end with a context, until it is told otherwise.
-func interruptible(ctx context.Context, conn net.Conn) (end func() bool) {
-	return context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) }) // a closed one ends anyway
 }
 
 // handOver gives a message to the server and says what it answered, or what was wrong.
