@@ -90,8 +90,9 @@ func (w *worker) tell(ctx context.Context, tx *store.Tx, done outcomes) error {
 // hearing gathers what a batch's messages tell about their provider, and ends the batch early when it is told that more
 // would be in vain.
 type hearing struct {
-	mu      sync.Mutex
-	answers campaigns.Answers
+	mu        sync.Mutex
+	answers   campaigns.Answers
+	abandoned bool // the sender still hangs in a message: nobody may touch its session any more
 }
 
 // hear takes one message's outcome. A refusal of the message is an answer of the provider like its acceptance.
@@ -109,11 +110,18 @@ func (h *hearing) hear(o *channel.Outcome) {
 	}
 }
 
+// abandon remembers that the sender was left alone with a message.
+func (h *hearing) abandon() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.abandoned = true
+}
+
 // enough says that the rest of the batch is to wait.
 func (h *hearing) enough() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.answers.Throttled || h.answers.Faults >= campaigns.FaultsMax
+	return h.abandoned || h.answers.Throttled || h.answers.Faults >= campaigns.FaultsMax
 }
 
 // wait waits for a message's slot.

@@ -32,6 +32,7 @@ type worker struct {
 	size      int // of the next batch: what the provider takes in about a second
 	sizeMost  int
 	leases    leases
+	stop      <-chan struct{} // closed when the node stops
 }
 
 func (e *Engine) newWorker(channelID string) *worker {
@@ -86,6 +87,7 @@ type outcomes struct {
 // Why one batch ahead: while a batch is being sent, the outcomes of the one before are recorded and the next is claimed, in
 // one transaction. The provider does not wait for PostgreSQL, nor PostgreSQL's disk for the provider.
 func (w *worker) drain(ctx context.Context) (int, error) {
+	w.stop = ctx.Done()
 	if err := w.open(ctx); err != nil || w.engine.skewed.Load() {
 		return 0, err
 	}
@@ -302,6 +304,9 @@ func (w *worker) sendAll(limit context.Context, batch marked) (outcomes, int) {
 		})
 	}
 	sending.Wait()
+	if heard.abandoned {
+		w.sender = nil
+	}
 	done.answers = heard.answers
 	if batch.channel != w.channelID {
 		w.tookOver(batch.channel, done.results)

@@ -191,11 +191,11 @@ func (w *worker) one(ctx context.Context, m *campaigns.Message, j job, heard *he
 	if w.brake.halts(m.RunID) {
 		return w.untried(m, "sending was stopped"), false
 	}
-	return w.hand(ctx, m, parts, heard), true
+	return w.hand(m, parts, heard), true
 }
 
 // hand gives a message to the channel's provider.
-func (w *worker) hand(ctx context.Context, m *campaigns.Message, parts templates.Parts, heard *hearing) store.Result {
+func (w *worker) hand(m *campaigns.Message, parts templates.Parts, heard *hearing) store.Result {
 	text := channel.Message{ID: m.ID.String(), To: m.Address, Parts: parts, NotAfter: m.NotAfter}
 	if m.Channel == campaigns.Email {
 		text.BounceTag = w.links.bounceTag(m.No, m.ID)
@@ -203,8 +203,11 @@ func (w *worker) hand(ctx context.Context, m *campaigns.Message, parts templates
 			text.ListUnsubscribe = w.links.unsubscribe(m.No, m.Channel)
 		}
 	}
-	outcome := w.sender.Send(ctx, text)
+	outcome, abandoned := handOver(w.stop, w.sender, text)
 	heard.hear(&outcome)
+	if abandoned {
+		heard.abandon()
+	}
 	m.ContentHash = contentHash(parts)
 	m.ProviderID, m.Segments = outcome.ProviderID, segmentsOf(m, parts, outcome)
 	if outcome.Keep {

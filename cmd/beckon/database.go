@@ -130,9 +130,12 @@ func setPublicURL(ctx context.Context, s *store.Store, url string) error {
 	})
 }
 
+// close ends what open began. Connections that are still in use after a second belong to work that was cut off.
 func (o *opened) close(out *output) {
 	if o.store != nil {
-		o.store.Close()
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		within(ctx, o.store.Close)
 	}
 	if o.server != nil {
 		if err := o.server.Stop(); err != nil {

@@ -102,10 +102,11 @@ func (p *process) wait(limit time.Duration) error {
 	}
 }
 
-// serve starts the service on an address and waits until it is ready.
-func serve(t *testing.T, addr, data string) *process {
+// serve starts the service on an address, with further settings, and waits until it is ready.
+func serve(t *testing.T, addr, data string, settings ...string) *process {
 	t.Helper()
-	p := command(t, []string{"BECKON_ADMIN_KEY=" + adminKey, "BECKON_PUBLIC_URL=https://shop.example.com"}, "serve", "--addr", addr, "--data", data).start()
+	settings = append(settings, "BECKON_ADMIN_KEY="+adminKey, "BECKON_PUBLIC_URL=https://shop.example.com")
+	p := command(t, settings, "serve", "--addr", addr, "--data", data).start()
 	p.url = "http://" + addr
 	p.until(60*time.Second, "the service to be ready", func() bool { return ready(p.url) })
 	return p

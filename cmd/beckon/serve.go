@@ -110,12 +110,31 @@ func serveOn(ctx context.Context, listener net.Listener, s *store.Store, log *sl
 	case err = <-failed:
 	}
 	stop()
-	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), 8*time.Second)
+	ending, cancelEnding := context.WithTimeout(context.WithoutCancel(ctx), 8500*time.Millisecond)
+	defer cancelEnding()
+	closing, cancel := context.WithTimeout(ending, 7500*time.Millisecond)
 	defer cancel()
 	if shutdown := server.Shutdown(closing); shutdown != nil {
 		err = errors.Join(err, fmt.Errorf("requests were still open and were cut off: %w", shutdown), server.Close())
 	}
 	handler.Close()
-	running.Wait()
-	return errors.Join(err, e.Close(closing))
+	if !within(ending, running.Wait) {
+		return errors.Join(err, errors.New("work was still in hand and was cut off: messages whose outcome was not recorded become unknown"))
+	}
+	return errors.Join(err, e.Close(ending))
+}
+
+// within says whether something that takes its time ends before a context does.
+func within(ctx context.Context, wait func()) bool {
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		wait()
+	}()
+	select {
+	case <-ended:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }

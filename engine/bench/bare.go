@@ -2,8 +2,13 @@ package bench
 
 import (
 	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 
 	"github.com/wneessen/go-mail"
@@ -42,7 +47,7 @@ func (s *sending) bare(ctx context.Context, round int) (float64, error) {
 	if err := errors.Join(failed...); err != nil {
 		return 0, err
 	}
-	return float64(s.n) / took.Seconds(), s.arrived()
+	return float64(s.n) / took.Seconds(), s.sink.arrived(s.shape.signed)
 }
 
 func (s *sending) sendShare(ctx context.Context, share []*mail.Msg) error {
@@ -73,5 +78,27 @@ func (s *sending) finished(m *campaigns.Message) (*mail.Msg, error) {
 	msg.SetGenHeader(mail.HeaderListUnsubscribePost, "List-Unsubscribe=One-Click")
 	msg.SetBodyString(mail.TypeTextPlain, parts["text"])
 	msg.AddAlternativeString(mail.TypeTextHTML, parts["html"])
+	if s.signer != nil {
+		msg.SetDKIM(s.signer)
+	}
 	return msg, nil
+}
+
+// sign makes a key, gives it to the channel, and a signer with it to the bare loop.
+func (s *sending) sign(settings *campaigns.ChannelSettings) error {
+	_, key, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		return err
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return err
+	}
+	_, domain, _ := strings.Cut(sender, "@")
+	settings.DKIMDomain, settings.DKIMSelector = domain, "bench"
+	settings.DKIMKey = new(string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})))
+	s.signer = mail.NewDKIMSigner(domain, "bench", key)
+	s.signer.NowFunc = s.Clock
+	s.signer.SignHeaders("From", "To", "Subject", "Date", "Message-ID", "List-Unsubscribe", "List-Unsubscribe-Post")
+	return nil
 }

@@ -57,6 +57,7 @@ func TestAReportNamesEachMeasureItsNeighbourAndItsBar(t *testing.T) {
 	}
 	want := map[string]float64{"purchase lines imported, figures kept": 0.40, "e-mail sent, state durable": 0.85,
 		"text messages through SMPP, receipts durable": 1, "one SMPP session, receipts heard": 1,
+		"memory while sending 300": 1, "two nodes, a provider that takes 20ms a message": 1.6,
 		"redemptions of unique codes": 0.35, "redemptions of one hot offer": 0.60, "selecting and queueing 300, a first campaign": 1,
 		"selecting and queueing 300, later ones": 1, "a campaign to 1000 meanwhile": 1, "a dry run of 300": 1}
 	maps.Copy(want, audienceBars(300))
@@ -110,7 +111,7 @@ func TestAnUnknownMeasureIsRefusedBeforeAnythingStarts(t *testing.T) {
 
 func TestEveryMessageArrivesAtTheSinkExactlyOnce(t *testing.T) {
 	const n = 700 // more than a batch in some lanes
-	s, err := newSending(t.Context(), newGround(t, n), n)
+	s, err := newSending(t.Context(), newGround(t, n), "send", n, shape{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +127,7 @@ func TestEveryMessageArrivesAtTheSinkExactlyOnce(t *testing.T) {
 			}
 		}
 	}
-	if err := s.arrived(); err == nil {
+	if err := s.sink.arrived(false); err == nil {
 		t.Error("messages that did not arrive are not missed")
 	}
 }

@@ -19,7 +19,9 @@ type ground struct {
 	server  *local.Server
 	folder  string
 	admin   *pgx.Conn // of the database postgres
+	key     []byte    // seals the secrets of channels
 	several bool      // measures are run one after another
+	chosen  bool      // somebody said how many rounds there are
 	notes   []string
 }
 
@@ -30,7 +32,7 @@ func (g *ground) note(format string, args ...any) {
 }
 
 func open(ctx context.Context, o Options) (g *ground, err error) {
-	g = &ground{Options: o}
+	g = &ground{Options: o, key: campaigns.Secret(store.KeySize)}
 	if g.folder, err = os.MkdirTemp("", "beckon-bench-"); err != nil {
 		return nil, fmt.Errorf("making a temporary folder: %w", err)
 	}
@@ -76,7 +78,7 @@ func (g *ground) shop(ctx context.Context, name string, connections int) (*store
 	if err := g.do(ctx, "CREATE DATABASE "+name); err != nil {
 		return nil, err
 	}
-	s, err := store.Open(ctx, g.server.URL(name), g.Clock, store.Options{Connections: connections, Key: campaigns.Secret(store.KeySize)})
+	s, err := g.again(ctx, name, connections)
 	if err != nil {
 		return nil, err
 	}
@@ -94,6 +96,11 @@ func (g *ground) shop(ctx context.Context, name string, connections int) (*store
 		}
 	}
 	return s, nil
+}
+
+// again opens a shop's database with so many connections, as a node does.
+func (g *ground) again(ctx context.Context, name string, connections int) (*store.Store, error) {
+	return store.Open(ctx, g.server.URL(name), g.Clock, store.Options{Connections: connections, Key: g.key})
 }
 
 // count runs a query of one number in one of the databases.

@@ -4,208 +4,168 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
+	"os"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"time"
 
-	"beckon/campaigns"
-	"beckon/campaigns/store"
 	"beckon/engine"
-	"beckon/templates"
 )
 
 const (
-	sendRows        = 10_000
+	sendRows        = 100_000
+	sendRowsFew     = 10_000 // where it is one of several measures
+	sendRounds      = 5
 	sendConnections = 3 // what a channel has when it names none
 	sendBar         = 0.85
+
+	memoryRows    = 1_000_000
+	memoryRowsFew = 100_000
+	memoryMax     = 200 // MB
+
+	nodesRows = 3_000
+	nodesWait = 20 * time.Millisecond // of a provider that is the limit: a node sends 150 a second through three sessions
+	nodesBar  = 1.6
 )
 
-// A sending is a shop whose campaigns leave through a sink.
-type sending struct {
-	*ground
-	store    *store.Store
-	engine   *engine.Engine
-	sink     *sink
-	template campaigns.ID
-	parsed   *templates.Template
-	n        int
-	queued   *mailing // of the round that runs
-}
-
-// A mailing is what one round sends: a run that waits in the outbox, and its messages as they were queued.
-type mailing struct {
-	round    int
-	campaign campaigns.ID
-	messages []campaigns.Message
-}
-
 // measureSend compares messages claimed, rendered, sent and recorded with a bare go-mail loop that sends the same finished
-// messages over as many connections to the same sink.
+// messages over as many connections to the same sink; it measures the memory that sending takes, and what a second node
+// brings where the provider is the limit.
 func measureSend(ctx context.Context, g *ground) (rows []Row, err error) {
-	s, err := newSending(ctx, g, g.rows(sendRows))
+	rounds := g.Rounds
+	defer func() { g.Rounds = rounds }()
+	if !g.chosen {
+		g.Rounds = sendRounds
+	}
+	for i, how := range shapes() {
+		row, err := g.sendBeside(ctx, fmt.Sprintf("send_%d", i), how)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", how.name, err)
+		}
+		if !how.plain {
+			rows = append(rows, row)
+			continue
+		}
+		g.note("Through a sink that offers no PIPELINING, which a bare loop makes no use of: %.0f messages/s beside %.0f, %.2f", row.Value, row.Beside, down(row.Ratio))
+	}
+	g.Rounds = min(g.Rounds, rounds)
+	memory, err := g.sendMemory(ctx)
 	if err != nil {
 		return nil, err
+	}
+	nodes, err := g.sendNodes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	g.note("Queueing 1,000,000 is measured by beckon bench campaigns")
+	return append(append(rows, memory...), nodes), nil
+}
+
+func shapes() []shape {
+	return []shape{
+		{name: "e-mail sent, state durable"},
+		{name: "e-mail sent through a sink without PIPELINING", plain: true},
+	}
+}
+
+// few is how many a round has: fewer where it is one of several measures.
+func (g *ground) few(usual, few int) int {
+	if g.several {
+		usual = few
+	}
+	return g.rows(usual)
+}
+
+// sendBeside measures one shape beside the bare loop.
+func (g *ground) sendBeside(ctx context.Context, database string, how shape) (row Row, err error) {
+	s, err := newSending(ctx, g, database, g.few(sendRows, sendRowsFew), how)
+	if err != nil {
+		return row, err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
 	measured, err := g.alternate(ctx, "send", s.ours, s.bare)
 	if err != nil {
-		return nil, err
+		return row, err
 	}
-	return []Row{measured.row("e-mail sent, state durable", "messages/s", 0, 1, sendBar)}, nil
+	return measured.row(how.name, "messages/s", 0, 1, sendBar), nil
 }
 
-func newSending(ctx context.Context, g *ground, n int) (*sending, error) {
-	s := &sending{ground: g, n: n}
-	var err error
-	if s.store, err = g.shop(ctx, "send", 4*sendConnections); err != nil {
-		return nil, err
-	}
-	if s.sink, err = newSink(); err != nil {
-		s.store.Close()
-		return nil, err
-	}
-	s.engine = engine.New(s.store, engine.Options{})
-	if err = g.people(ctx, s.store, n); err == nil {
-		err = s.define(ctx)
-	}
-	if err != nil {
-		return nil, errors.Join(err, s.close())
-	}
-	return s, nil
-}
-
-func (s *sending) close() error {
-	s.store.Close()
-	return s.sink.close()
-}
-
-// define makes the channel that leads to the sink and the template.
-func (s *sending) define(ctx context.Context) error {
-	settings := campaigns.ChannelSettings{Host: "127.0.0.1", Port: s.sink.port(), TLS: "none", Connections: sendConnections,
-		EmailSettings: campaigns.EmailSettings{From: sender, FromName: senderName}}
-	return s.store.Update(ctx, func(tx *store.Tx) error {
-		space, err := tx.LockWorkspace(ctx)
-		if err != nil {
-			return err
-		}
-		space.PublicURL = "https://shop.example.com"
-		if err := tx.SaveWorkspace(ctx, space); err != nil {
-			return err
-		}
-		if err := tx.CreateChannel(ctx, &campaigns.Channel{ID: "sink", Name: "Sink", Kind: campaigns.KindSMTP, Settings: settings}); err != nil {
-			return err
-		}
-		t := campaigns.Template{TemplateDefinition: campaigns.TemplateDefinition{Name: "Autumn", Channel: campaigns.Email, Parts: words()}}
-		if s.parsed, err = engine.ParseTemplate(ctx, tx, &t.TemplateDefinition); err != nil {
-			return err
-		}
-		err = tx.CreateTemplate(ctx, &t)
-		s.template = t.ID
-		return err
-	})
-}
-
-// words are a usual short newsletter.
-func words() map[string]string {
-	return map[string]string{
-		"subject": "{{ customer.name }}, the autumn collection is here",
-		"html": `<!doctype html><html><body style="font-family:sans-serif"><h1>Hello {{ customer.name }},</h1>
-<p>The autumn collection has arrived in {{ customer.city }}: coats, scarves and boots in the colours of the season.
-As one of our best customers you see it two days before everybody else.</p>
-<table><tr><td>Coats</td><td>from 399.00</td></tr><tr><td>Scarves</td><td>from 59.00</td></tr><tr><td>Boots</td><td>from 299.00</td></tr></table>
-<p>{% if customer.city == "Shanghai" %}Come and try them on in Nanjing Road, every day until ten.{% else %}Order until noon and it is with you tomorrow.{% endif %}</p>
-<p><a href="https://shop.example.com/autumn">See the collection</a></p>
-<p style="font-size:small">You get this because you subscribed. <a href="{{ links.unsubscribe }}">Unsubscribe</a></p></body></html>`,
-		"text": `Hello {{ customer.name }},
-the autumn collection has arrived in {{ customer.city }}: coats, scarves and boots in the colours of the season.
-See it at https://shop.example.com/autumn two days before everybody else.
-Unsubscribe: {{ links.unsubscribe }}
-`,
-	}
-}
-
-// queue makes a campaign to everybody and takes it up to the outbox, once in a round, whichever side asks first.
-func (s *sending) queue(ctx context.Context, round int) (*mailing, error) {
-	if s.queued != nil && s.queued.round == round {
-		return s.queued, nil
-	}
-	s.Say("queueing %d messages", s.n)
-	none := 0.0
-	c, err := s.engine.CreateCampaign(ctx, "bench", campaigns.Definition{Name: fmt.Sprintf("Autumn %d", round), Kind: campaigns.Once, Rule: "true", Holdout: &none,
-		Caps: &[]campaigns.Cap{}, QuietHours: &campaigns.QuietHours{From: "00:00", To: "00:00"}, // every round goes to everybody, at any hour
-		Variants: []campaigns.Variant{{Name: "A", Weight: 1, ChannelID: "sink", TemplateID: s.template}}})
+// sendMemory measures the most memory that this process has while a million messages are sent: all of it, with no
+// customers kept in memory. It is not known everywhere.
+func (g *ground) sendMemory(ctx context.Context) (rows []Row, err error) {
+	s, err := newSending(ctx, g, "send_memory", g.few(memoryRows, memoryRowsFew), shape{lean: true})
 	if err != nil {
 		return nil, err
 	}
-	if _, err := s.engine.MoveCampaign(ctx, "bench", c.ID, 0, campaigns.Launch); err != nil {
+	defer func() { err = errors.Join(err, s.close()) }()
+	if _, err := s.queue(ctx, 0); err != nil {
 		return nil, err
 	}
-	for _, step := range []func(context.Context) (int, error){s.engine.Tick, s.engine.Select, s.engine.Queue} {
-		for worked := 1; worked > 0; {
-			if worked, err = step(ctx); err != nil {
-				return nil, err
+	debug.FreeOSMemory() // what making the customers took
+	before := resident()
+	if before == 0 {
+		g.note("How much memory sending takes is not known here: the system does not say it")
+		return nil, nil
+	}
+	end, most := make(chan struct{}), make(chan int64)
+	go func() {
+		highest := before
+		ticker := time.NewTicker(20 * time.Millisecond)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-end:
+				most <- max(highest, resident())
+				return
+			case <-ticker.C:
+				highest = max(highest, resident())
 			}
 		}
-	}
-	s.queued = &mailing{round: round, campaign: c.ID}
-	err = s.store.View(ctx, func(tx *store.Tx) (err error) {
-		s.queued.messages, err = tx.Messages(ctx, store.MessageFilter{Campaign: c.ID, Limit: s.n + 1})
-		return err
-	})
-	if err == nil && len(s.queued.messages) != s.n {
-		err = fmt.Errorf("%d messages were queued, not %d", len(s.queued.messages), s.n)
-	}
-	return s.queued, err
-}
-
-// ours sends a round's messages through the engine.
-func (s *sending) ours(ctx context.Context, round int) (float64, error) {
-	queued, err := s.queue(ctx, round)
+	}()
+	rate, err := s.ours(ctx, 0)
+	close(end)
+	highest := float64(<-most) / 1e6
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	var workers sync.WaitGroup
-	failed := make([]error, sendConnections)
-	start := s.Clock()
-	for i := range sendConnections {
-		workers.Go(func() { _, failed[i] = s.engine.Send(ctx) })
-	}
-	workers.Wait()
-	took := s.Clock().Sub(start)
-	if err := errors.Join(failed...); err != nil {
-		return 0, err
-	}
-	if _, err := s.engine.Finish(ctx); err != nil {
-		return 0, err
-	}
-	if err := s.arrived(); err != nil {
-		return 0, err
-	}
-	return float64(s.n) / took.Seconds(), s.recorded(ctx, queued.campaign)
+	g.note("%d messages were sent in one go at %.0f a second; the process had %.0f MB before", s.n, rate, float64(before)/1e6)
+	return []Row{below(fmt.Sprintf("memory while sending %d", s.n), "MB", highest, memoryMax)}, nil
 }
 
-// arrived says whether each customer got exactly one message since it was last asked.
-func (s *sending) arrived() error {
-	got := s.sink.take()
-	for i := range s.n {
-		if n := got[emailOf(i)]; n != 1 {
-			return fmt.Errorf("%s got %d messages, not 1", emailOf(i), n)
-		}
+// resident is how many bytes of memory this process has, 0 where Linux does not say it.
+func resident() int64 {
+	text, err := os.ReadFile("/proc/self/statm")
+	fields := strings.Fields(string(text))
+	if err != nil || len(fields) < 2 {
+		return 0
 	}
-	if len(got) != s.n {
-		return fmt.Errorf("%d recipients, not %d", len(got), s.n)
+	pages, err := strconv.ParseInt(fields[1], 10, 64)
+	if err != nil {
+		return 0
 	}
-	return nil
+	return pages * int64(os.Getpagesize())
 }
 
-// recorded says whether all messages of a campaign are known to be sent.
-func (s *sending) recorded(ctx context.Context, campaign campaigns.ID) error {
-	return s.store.View(ctx, func(tx *store.Tx) error {
-		runs, err := tx.Runs(ctx, campaign, s.store.Now().AddDate(1, 0, 0), 2)
-		if err != nil {
-			return err
-		}
-		if len(runs) != 1 || runs[0].Messages[string(campaigns.MessageSent)] != int64(s.n) || runs[0].Status != campaigns.Done {
-			return fmt.Errorf("the run is not done: %+v", runs)
-		}
-		return nil
-	})
+// sendNodes compares two nodes with one. A node is an engine with connections and leases of its own; that both live in one
+// process changes nothing where the provider is the limit.
+func (g *ground) sendNodes(ctx context.Context) (row Row, err error) {
+	s, err := newSending(ctx, g, "send_nodes", min(g.rows(nodesRows), nodesRows), shape{wait: nodesWait})
+	if err != nil {
+		return row, err
+	}
+	defer func() { err = errors.Join(err, s.close()) }()
+	second, err := g.again(ctx, "send_nodes", 4*sendConnections)
+	if err != nil {
+		return row, err
+	}
+	defer second.Close()
+	other := engine.New(second, s.shape.options())
+	two := func(ctx context.Context, round int) (float64, error) { return s.through(ctx, 2*round, s.engine, other) }
+	one := func(ctx context.Context, round int) (float64, error) { return s.through(ctx, 2*round+1, s.engine) }
+	measured, err := g.alternate(ctx, "send, two nodes", two, one)
+	if err != nil {
+		return row, err
+	}
+	return measured.row(fmt.Sprintf("two nodes, a provider that takes %s a message", nodesWait), "messages/s", 0, 1, nodesBar), nil
 }

@@ -60,7 +60,8 @@ type Outcome struct {
 
 // Sender hands messages to one provider.
 type Sender interface {
-	// Send returns when the outcome is known, or known to be unknown. It never fails otherwise.
+	// Send returns when the outcome is known, or known to be unknown. It never fails otherwise. Its context ends when the
+	// node stops and cannot wait any longer: what the provider may have by then is Unknown.
 	Send(ctx context.Context, m Message) Outcome
 	// Window is how many Sends may run at once: 1 where a session does one thing at a time.
 	Window() int

@@ -76,19 +76,23 @@ func openSMTP(s campaigns.ChannelSettings, clock func() time.Time, patience time
 
 func (e *email) connect(ctx context.Context, network, address string) (conn net.Conn, err error) {
 	dialer := net.Dialer{}
+	if conn, err = dialer.DialContext(ctx, network, address); err != nil {
+		return nil, err
+	}
+	conn = &line{Conn: conn}
 	if e.settings.TLS == "tls" {
-		secure := tls.Dialer{NetDialer: &dialer, Config: e.tls}
-		conn, err = secure.DialContext(ctx, network, address)
-	} else {
-		conn, err = dialer.DialContext(ctx, network, address)
+		secure := tls.Client(conn, e.tls)
+		if err := secure.HandshakeContext(ctx); err != nil {
+			return nil, errors.Join(err, conn.Close())
+		}
+		conn = secure
 	}
 	e.dialled = conn
-	return conn, err
+	return conn, nil
 }
 
-// Send hands the message over. The context bounds the dialling; a handover that has begun is not interrupted, because its
-// outcome would be unknown, and ends by its own timeout. A session that turns out dead before the content is handed over
-// is opened anew once.
+// Send hands the message over. A handover has its own timeout; the context's end interrupts it, and what had its content
+// handed over by then is unknown. A session that turns out dead before the content is handed over is opened anew once.
 func (e *email) Send(ctx context.Context, m Message) Outcome {
 	msg, err := compose(e.settings, m, e.clock())
 	if err != nil {
@@ -127,6 +131,7 @@ func (e *email) attempt(ctx context.Context, m Message, msg *mail.Msg) (o Outcom
 		}
 		e.session = session
 	}
+	defer interruptible(ctx, e.dialled)()
 	answer, failed := e.handOver(e.session, m, msg)
 	if failed == nil {
 		return Outcome{Status: Sent, Detail: answer}, false
