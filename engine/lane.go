@@ -20,6 +20,7 @@ type worker struct {
 	channelID string
 	sender    channel.Sender
 	revision  int64
+	hooks     string    // where the channel's provider was told that receipts go
 	looked    time.Time // when the channel's settings were last read
 	pace      *time.Ticker
 	links     links
@@ -211,15 +212,17 @@ func (w *worker) open(ctx context.Context) error {
 		return err
 	}
 	w.looked = now
-	if w.links, err = w.engine.links(ctx, w.workspace); err != nil || (w.sender != nil && w.revision == c.Revision) {
+	options := w.engine.heard(c.ID)
+	options.Hooks = hooksAt(w.workspace, c.ID)
+	if w.links, err = w.engine.links(ctx, w.workspace); err != nil || (w.sender != nil && w.revision == c.Revision && w.hooks == options.Hooks) {
 		return err
 	}
-	opened, err := channel.Open(c, w.engine.heard(c.ID))
+	opened, err := channel.Open(c, options)
 	if err != nil {
 		return err
 	}
 	w.close()
-	w.sender = opened
+	w.sender, w.hooks = opened, options.Hooks
 	w.revision = c.Revision
 	w.size = min(batchMax, inFlightMax/(2*connections(&c)))
 	if c.Settings.Rate() > 0 {

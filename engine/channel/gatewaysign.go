@@ -46,13 +46,13 @@ func (g *gateway) signAliyun(address, body string) (string, error) {
 	if u, err := url.Parse(address); err == nil {
 		maps.Copy(all, u.Query())
 	}
-	form.Set("Signature", AliyunSignature(campaigns.Text(g.settings.AccessSecret), g.settings.Method, all))
+	form.Set("Signature", aliyunSignature(campaigns.Text(g.settings.AccessSecret), g.settings.Method, all))
 	return form.Encode(), nil
 }
 
-// AliyunSignature is the signature of Aliyun's RPC style, version 1.0, over the parameters of a request but Signature
+// aliyunSignature is the signature of Aliyun's RPC style, version 1.0, over the parameters of a request but Signature
 // itself: HMAC-SHA1 over method, "/" and the sorted parameters, each percent-encoded as RFC 3986 has it.
-func AliyunSignature(secret, method string, params url.Values) string {
+func aliyunSignature(secret, method string, params url.Values) string {
 	var pairs []string
 	for _, name := range slices.Sorted(maps.Keys(params)) {
 		if name != "Signature" {
