@@ -165,7 +165,8 @@ func (s *Server) previewTemplate(ctx context.Context, in *struct {
 
 // segment counts the segments of an SMS: text alone.
 func (b *previewBody) segment() {
-	if text, has := b.Parts["text"]; has && len(b.Parts) == 1 {
+	words, _ := templates.Parts(b.Parts).Params()
+	if text, has := words["text"]; has && len(words) == 1 {
 		counted := templates.Segments(text)
 		b.SMS = &smsBody{counted.Encoding, counted.Characters, counted.Segments}
 	}

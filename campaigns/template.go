@@ -14,9 +14,11 @@ type Template struct {
 
 // TemplateDefinition is what a marketer writes: subject, preheader, html and text for e-mail, text alone for SMS.
 type TemplateDefinition struct {
-	Name      string                    `json:"name" minLength:"1" maxLength:"200"`
-	Channel   string                    `json:"channel" enum:"email,sms"`
-	Parts     map[string]string         `json:"parts"`
+	Name             string            `json:"name" minLength:"1" maxLength:"200"`
+	Channel          string            `json:"channel" maxLength:"30" doc:"email, sms, or a kind of address of your own that a gateway sends to"`
+	Parts            map[string]string `json:"parts"`
+	ProviderTemplate *ProviderTemplate `json:"provider_template,omitempty" doc:"for a gateway that takes registered templates alone; the parts are the registered text"`
+
 	Variables map[string]VariablePolicy `json:"variables,omitempty" doc:"what happens to a customer who lacks a variable; skip if left out"`
 }
 

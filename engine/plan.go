@@ -99,7 +99,20 @@ func ParseTemplate(ctx context.Context, tx *store.Tx, d *campaigns.TemplateDefin
 	if err != nil {
 		return nil, err
 	}
-	return templates.Parse(templates.Source{Channel: d.Channel, Parts: d.Parts, Defaults: d.Defaults()}, known)
+	own, err := readKinds(ctx, tx)
+	if err != nil {
+		return nil, err
+	}
+	var checks campaigns.Checks
+	for _, err := range []error{own.checkParts(d), checkProviderTemplate(ctx, tx, d)} {
+		if campaigns.CodeOf(err) == "" && err != nil {
+			return nil, err
+		}
+		checks.Add(err)
+	}
+	parsed, err := templates.Parse(sourceOf(d), known)
+	checks.Add(err)
+	return parsed, checks.Err()
 }
 
 // parseRevision compiles a template as it was saved: messages are made again from revisions that print attributes which
@@ -110,10 +123,13 @@ func parseRevision(ctx context.Context, tx *store.Tx, d *campaigns.TemplateDefin
 		return nil, err
 	}
 	printed := regexp.MustCompile(`customer\.[a-z][a-z0-9_]*`)
-	for _, part := range d.Parts {
-		known = append(known, printed.FindAllString(part, -1)...)
+	source := sourceOf(d)
+	for _, parts := range []map[string]string{source.Parts, source.Params} {
+		for _, part := range parts {
+			known = append(known, printed.FindAllString(part, -1)...)
+		}
 	}
-	return templates.Parse(templates.Source{Channel: d.Channel, Parts: d.Parts, Defaults: d.Defaults()}, known)
+	return templates.Parse(source, known)
 }
 
 // problems turns what is wrong with a rule into an error about a field.

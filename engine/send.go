@@ -195,7 +195,11 @@ func (w *worker) one(ctx context.Context, m *campaigns.Message, v verdict) (r st
 
 // hand gives a message to the channel's provider.
 func (w *worker) hand(ctx context.Context, m *campaigns.Message, parts templates.Parts) store.Result {
-	text := channel.Message{ID: m.ID.String(), To: m.Address, Parts: parts}
+	words, registered, err := w.engine.registered(ctx, m, parts)
+	if err != nil {
+		return store.Result{Message: *m, Detail: err.Error(), RetryAt: w.engine.store.Now().Add(campaigns.Backoff(m.Attempts))}
+	}
+	text := channel.Message{ID: m.ID.String(), To: m.Address, Parts: words, Template: registered}
 	if m.Channel == campaigns.Email {
 		text.ListUnsubscribe = w.links.unsubscribe(m.No, m.Channel)
 	}

@@ -130,7 +130,7 @@ func failure(name string, err error) error {
 			reason = limit
 		}
 	}
-	problem := campaigns.Problem{Field: "parts." + name, Message: message(reason)}
+	problem := campaigns.Problem{Field: fieldOf(name), Message: message(reason)}
 	if located := render.Error(nil); errors.As(err, &located) {
 		problem.Line = located.LineNumber()
 	}

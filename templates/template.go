@@ -39,6 +39,8 @@ const (
 type Source struct {
 	Channel  string            // "email" or "sms"
 	Parts    map[string]string // Liquid by the part's name
+	Params   map[string]string // Liquid by the name of a variable of a provider's registered template; rendered as parts params.NAME
+	Own      bool              // the channel is a kind of address of the shop's own, and who asks has seen to its parts
 	Defaults map[string]string // by variable, such as customer.name: what stands for a value that the customer lacks
 }
 
@@ -82,9 +84,10 @@ func Parse(src Source, known []string) (*Template, error) {
 	names := newNames(known)
 	t := &Template{channel: src.Channel, parts: map[string]part{}, defaults: maps.Clone(src.Defaults)}
 	used := map[string]bool{}
-	for _, name := range slices.Sorted(maps.Keys(src.Parts)) {
-		s := newScan("parts."+name, names, used)
-		p, found := s.compile(src.Parts[name], name == "html" || name == "preheader")
+	all := src.words()
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		s := newScan(fieldOf(name), names, used)
+		p, found := s.compile(all[name], name == "html" || name == "preheader")
 		t.parts[name] = p
 		problems = append(problems, found...)
 	}
@@ -120,19 +123,19 @@ func partsOf(channel string) (allowed, required []string) {
 }
 
 func checkParts(src Source) (problems []campaigns.Problem) {
-	allowed, required := partsOf(src.Channel)
-	if allowed == nil {
+	allowed, required := src.allowedParts()
+	if allowed == nil && !src.Own {
 		return []campaigns.Problem{{Field: "channel", Message: "there is no such channel", Hint: `use "email" or "sms"`}}
 	}
 	add := func(field, message, hint string) {
 		problems = append(problems, campaigns.Problem{Field: field, Message: message, Hint: hint})
 	}
-	total := 0
-	for _, name := range slices.Sorted(maps.Keys(src.Parts)) {
-		field, text := "parts."+name, src.Parts[name]
+	total, all := 0, src.words()
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		field, text := fieldOf(name), all[name]
 		total += len(text)
 		switch {
-		case !slices.Contains(allowed, name):
+		case !slices.Contains(allowed, name) && !strings.HasPrefix(name, ParamPrefix):
 			add(field, "a template for "+src.Channel+" has no such part", "its parts are "+strings.Join(allowed, ", "))
 		case strings.TrimSpace(text) == "":
 			add(field, "the part is empty", "")
