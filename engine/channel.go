@@ -11,7 +11,10 @@ import (
 
 // CheckChannel says what is wrong with a channel: its settings, and the channel that takes over for it.
 func (e *Engine) CheckChannel(ctx context.Context, tx *store.Tx, c *campaigns.Channel) error {
-	if err := channel.Check(*c); err != nil || c.Settings.Fallback == "" {
+	if err := channel.Check(*c); err != nil {
+		return err
+	}
+	if err := checkKind(ctx, tx, c); err != nil || c.Settings.Fallback == "" {
 		return err
 	}
 	other, err := tx.Channel(ctx, c.Settings.Fallback)

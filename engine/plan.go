@@ -33,7 +33,8 @@ type plan struct {
 
 	computed map[string]*rules.Value // that templates print, by name
 	variants []variant
-	kinds    []string // of address that the variants use, sorted
+	kinds    []string           // of address that the variants use, sorted
+	own      map[string]ownKind // those of them that are the shop's own
 	ranges   []lift.Range
 	at       rules.Instant
 	period   string
@@ -170,6 +171,9 @@ func (e *Engine) newPlan(ctx context.Context, tx *store.Tx, c campaigns.Campaign
 	if err := e.planVariants(ctx, tx, p, theirs, &checks); err != nil {
 		return nil, err
 	}
+	if err := p.planKinds(ctx, tx, theirs.schema(), &checks); err != nil {
+		return nil, err
+	}
 	if err := checks.Err(); err != nil {
 		return nil, err
 	}
@@ -257,6 +261,7 @@ func (p *plan) layArms() error {
 // needs are the columns and histories that selecting reads besides the rule's own.
 func (p *plan) needs() audience.Needs {
 	needs := audience.Needs{Columns: []string{"email_hash", "phone_hash", "email_consent", "sms_consent", "last_purchase_at", "registered_at"}}
+	needs = needs.With(p.ownColumns(), nil)
 	if p.onceFor != nil {
 		needs = needs.With(p.onceFor.Columns(), p.onceFor.Histories())
 	}

@@ -121,20 +121,17 @@ func (e *Engine) Send(ctx context.Context) (int, error) {
 // its owner withdrew consent, since they were queued.
 func (e *Engine) withdrawn(ctx context.Context, tx *store.Tx, messages []campaigns.Message) (map[campaigns.ID]string, error) {
 	reasons := map[campaigns.ID]string{}
-	refused, err := tx.WithoutConsent(ctx, messages)
-	if err != nil {
+	byKind := map[string][]campaigns.Message{}
+	for _, m := range messages {
+		byKind[m.Channel] = append(byKind[m.Channel], m)
+	}
+	if err := withoutConsent(ctx, tx, byKind, reasons); err != nil {
 		return nil, err
 	}
-	for id := range refused {
-		reasons[id] = "consent was withdrawn"
-	}
-	for _, kind := range []string{campaigns.Email, campaigns.SMS} {
+	for kind, messages := range byKind {
 		var hashes [][]byte
 		byHash := map[string][]campaigns.ID{}
 		for _, m := range messages {
-			if m.Channel != kind {
-				continue
-			}
 			hash, err := e.store.AddressHash(ctx, kind, m.Address)
 			if err != nil {
 				return nil, err
