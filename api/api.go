@@ -176,6 +176,9 @@ func (s *Server) campaignRoutes() {
 
 	route(s, "GET /u/{token}", "The page for leaving a channel; it changes nothing", nil, s.unsubscribePage, open)
 	route(s, "POST /u/{token}", "Leave a channel", nil, s.unsubscribe, open)
+	route(s, "POST /hooks/{channel}/receipts", "What a provider says of messages", nil, s.hook(engine.HookReceipts), open, hooked)
+	route(s, "POST /hooks/{channel}/inbound", "What people wrote to one of our numbers", nil, s.hook(engine.HookInbound), open, hooked)
+	route(s, "POST /hooks/{channel}/bounces", "Bounces and complaints of e-mail", nil, s.hook(engine.HookBounces), open, hooked)
 }
 
 // controlRoutes are what keeps sending from doing harm, and lets it go on.

@@ -5,6 +5,7 @@ import (
 
 	"beckon/campaigns"
 	"beckon/campaigns/store"
+	"beckon/engine"
 )
 
 // channelEdit is a configured provider as it is written. Secrets that an edit leaves out stay.
@@ -145,11 +146,9 @@ type testedChannel struct {
 
 func (s *Server) testChannel(ctx context.Context, in *struct {
 	ID   string `path:"id"`
-	Body struct {
-		To string `json:"to" minLength:"3" maxLength:"300" doc:"an address of yours"`
-	}
+	Body engine.ChannelTest
 }) (*some[testedChannel], error) {
-	detail, err := s.engine.TestChannel(ctx, in.ID, in.Body.To)
+	detail, err := s.engine.TestChannel(ctx, in.ID, in.Body)
 	if err != nil {
 		return nil, err
 	}

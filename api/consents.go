@@ -11,7 +11,7 @@ import (
 
 // consentBody is somebody's word on a channel and topic.
 type consentBody struct {
-	Channel string     `json:"channel" enum:"email,sms"`
+	Channel string     `json:"channel" maxLength:"30" doc:"email, sms, or a kind of address of your own"`
 	Topic   string     `json:"topic,omitempty" doc:"the channel as a whole when it is left out"`
 	Granted bool       `json:"granted"`
 	At      *time.Time `json:"at,omitempty" doc:"now when it is left out; the latest by time wins"`
@@ -70,7 +70,7 @@ func (s *Server) createConsent(ctx context.Context, in *struct {
 
 // suppressionRequest is an address that is never sent to on a channel, and why.
 type suppressionRequest struct {
-	Channel string     `json:"channel" enum:"email,sms"`
+	Channel string     `json:"channel" maxLength:"30" doc:"email, sms, or a kind of address of your own"`
 	Address string     `json:"address" minLength:"1" maxLength:"300"`
 	Reason  string     `json:"reason,omitempty" doc:"manual when it is left out"`
 	At      *time.Time `json:"at,omitempty" readOnly:"true"`
@@ -78,7 +78,7 @@ type suppressionRequest struct {
 
 func (s *Server) listSuppressions(ctx context.Context, in *struct {
 	Listing
-	Channel string `query:"channel" enum:"email,sms"`
+	Channel string `query:"channel" maxLength:"30" doc:"email, sms, or a kind of address of your own"`
 }) (*listOf[campaigns.Suppression], error) {
 	position, err := in.after()
 	if err != nil {
@@ -111,7 +111,7 @@ func (s *Server) createSuppression(ctx context.Context, in *struct{ Body suppres
 
 // deleteSuppression takes the address as a body or, for clients that send none with DELETE, as parameters.
 func (s *Server) deleteSuppression(ctx context.Context, in *struct {
-	Channel string `query:"channel" enum:"email,sms"`
+	Channel string `query:"channel" maxLength:"30" doc:"email, sms, or a kind of address of your own"`
 	Address string `query:"address" maxLength:"300"`
 	Body    *suppressionRequest
 }) (*nothing, error) {

@@ -98,6 +98,10 @@ func documentAnswers(op *huma.Operation) {
 	if op.Metadata["open"] != nil {
 		op.Responses["200"].Content = map[string]*huma.MediaType{"text/html": {Schema: &huma.Schema{Type: huma.TypeString}}}
 	}
+	if op.Metadata["hook"] != nil {
+		text := &huma.MediaType{Schema: &huma.Schema{Type: huma.TypeString}}
+		op.Responses["200"].Content = map[string]*huma.MediaType{"text/plain": text, "text/xml": text, "application/json": {Schema: &huma.Schema{}}}
+	}
 	if op.Metadata["file"] != nil {
 		op.Responses["200"].Content = map[string]*huma.MediaType{"text/csv": {Schema: &huma.Schema{Type: huma.TypeString}}}
 	}

@@ -74,10 +74,16 @@ type leaving struct{ Title, Question, Button, Done, Broken string }
 func wordsOfLeaving(language, channel string) leaving {
 	if language == "zh" {
 		what := map[string]string{campaigns.SMS: "短信", campaigns.Email: "邮件"}[channel]
+		if what == "" {
+			what = "消息"
+		}
 		return leaving{"退订", "您确定不再接收我们的营销" + what + "吗？", "退订", "已退订。您将不再收到我们的营销" + what + "。",
 			"此链接无法使用。请重新打开邮件或短信中的链接，或稍后再试。"}
 	}
 	what := map[string]string{campaigns.SMS: "text messages", campaigns.Email: "e-mails"}[channel]
+	if what == "" {
+		what = "messages"
+	}
 	return leaving{"Unsubscribe", "Do you want to stop receiving our marketing " + what + "?", "Unsubscribe",
 		"You are unsubscribed and will get no more of our marketing " + what + ".",
 		"This link does not work. Open it once more from the message, or try again later."}

@@ -4,7 +4,7 @@ import "time"
 
 // A Consent is somebody's word on one channel and topic: the latest by time wins, and none at all is no.
 type Consent struct {
-	Channel string // Email or SMS
+	Channel string // Email, SMS or a kind of the shop's own
 	Topic   string // empty: the channel as a whole
 	Granted bool
 	At      time.Time
@@ -15,7 +15,7 @@ type Consent struct {
 // Check says what is wrong with a consent.
 func (c *Consent) Check() error {
 	var checks Checks
-	checks.Require(c.Channel == Email || c.Channel == SMS, "channel", "%q should be email or sms", shorten(c.Channel))
+	checks.Add(CheckKindName("channel", c.Channel))
 	checks.Require(len(c.Topic) <= 60, "topic", "is longer than 60 bytes")
 	checks.Add(CheckText("topic", c.Topic))
 	checks.Require(c.Source != "", "source", "is missing: say where the consent was given")
@@ -29,7 +29,7 @@ func (c *Consent) Check() error {
 // only the keyed hash is left.
 type Suppression struct {
 	Hash    []byte    `json:"-"`
-	Channel string    `json:"channel" enum:"email,sms"`
+	Channel string    `json:"channel" doc:"email, sms, or a kind of address of your own"`
 	Address string    `json:"address"`
 	Reason  string    `json:"reason"`
 	At      time.Time `json:"at" readOnly:"true"`

@@ -3,7 +3,6 @@ package campaigns
 import (
 	"fmt"
 	"math"
-	"slices"
 	"strings"
 	"time"
 )
@@ -11,7 +10,7 @@ import (
 // A Cap is the most messages that one customer gets in any window of a length, on one channel or over all. It holds in
 // every window that contains the planned time of a message, looking back and ahead.
 type Cap struct {
-	Channel string   `json:"channel" enum:"sms,email,any"`
+	Channel string   `json:"channel" maxLength:"30" doc:"sms, email, a kind of address of your own, or any"`
 	Max     int      `json:"max" minimum:"1" maximum:"1000"`
 	Window  Duration `json:"window" example:"24h"`
 }
@@ -88,7 +87,9 @@ func CheckCaps(caps []Cap) error {
 
 func (c Cap) check() error {
 	var checks Checks
-	checks.Require(slices.Contains([]string{SMS, Email, AnyChannel}, c.Channel), "channel", "%q should be sms, email or any", shorten(c.Channel))
+	if c.Channel != AnyChannel {
+		checks.Require(CheckKindName("channel", c.Channel) == nil, "channel", "%q should be sms, email, a kind of address of your own, or any", shorten(c.Channel))
+	}
 	checks.Require(c.Max >= 1 && c.Max <= 1000, "max", "should be between 1 and 1000")
 	checks.Require(c.Window >= Duration(time.Minute) && c.Window <= 366*Day, "window", "should be between 1m and 366d")
 	return checks.Err()

@@ -20,13 +20,15 @@ type Template struct {
 // TemplateDefinition is what a marketer writes: subject, preheader, html and text for e-mail, text alone for SMS.
 type TemplateDefinition struct {
 	Name      string                       `json:"name" minLength:"1" maxLength:"200"`
-	Channel   string                       `json:"channel" enum:"email,sms"`
+	Channel   string                       `json:"channel" maxLength:"30" doc:"email, sms, or a kind of address of your own that a gateway sends to"`
 	Parts     map[string]string            `json:"parts" doc:"the words for everybody whose language is not among languages"`
 	Languages map[string]map[string]string `json:"languages,omitempty" doc:"the same parts in other languages, by tags such as en or zh-TW; a customer gets their own, else the one that theirs is a form of, else parts"`
 	Variables map[string]VariablePolicy    `json:"variables,omitempty" doc:"what happens to a customer who lacks a variable; skip if left out"`
 	Language  string                       `json:"language,omitempty" doc:"of parts, for money, numbers and dates; the workspace's first if left out"`
 	Currency  string                       `json:"currency,omitempty" readOnly:"true" doc:"of the amounts that are printed: the workspace's when the template was saved"`
 	InlineCSS *bool                        `json:"inline_css,omitempty" doc:"whether the rules of style elements are written into the elements that they are for, as mail clients want it; true if left out"`
+
+	ProviderTemplate *ProviderTemplate `json:"provider_template,omitempty" doc:"for a gateway that takes registered templates alone; the parts are the registered text"`
 }
 
 // VariablePolicy says what a customer gets who lacks a variable: a default, or no message (gate template).

@@ -138,8 +138,8 @@ func (b *batch) crowdedAddresses(ctx context.Context) (map[string]map[string]boo
 		return b.crowded, nil
 	}
 	crowded := map[string]map[string]bool{}
-	for kind, column := range map[string]string{campaigns.SMS: "phone_hash", campaigns.Email: "email_hash"} {
-		hashes := b.hashes(column)
+	for _, kind := range []string{campaigns.SMS, campaigns.Email} {
+		hashes := b.hashes(kind)
 		var err error
 		if crowded[kind], err = b.tx.Crowded(ctx, kind, hashes, sharersMax); err != nil {
 			return nil, err
@@ -148,10 +148,10 @@ func (b *batch) crowdedAddresses(ctx context.Context) (map[string]map[string]boo
 	return crowded, nil
 }
 
-// hashes are those that the batch's people have in a column.
-func (b *batch) hashes(column string) (hashes [][]byte) {
+// hashes are those of the addresses that the batch's people have of a kind.
+func (b *batch) hashes(kind string) (hashes [][]byte) {
 	for i := range b.people {
-		if hash, ok := b.field(&b.people[i], column).([]byte); ok && len(hash) > 0 {
+		if hash := b.hashOf(&b.people[i], kind); len(hash) > 0 {
 			hashes = append(hashes, hash)
 		}
 	}
@@ -166,7 +166,7 @@ func (b *batch) reachAgain(ctx context.Context, _ []int64) error {
 	b.suppressed = map[string]map[string]bool{}
 	for _, kind := range b.kinds {
 		var err error
-		if b.suppressed[kind], err = b.tx.Suppressed(ctx, kind, b.hashes(hashColumn(kind))); err != nil {
+		if b.suppressed[kind], err = b.tx.Suppressed(ctx, kind, b.hashes(kind)); err != nil {
 			return err
 		}
 	}
@@ -204,9 +204,8 @@ func (b *batch) reaches(p *person, v *variant) bool {
 
 // reachesBy says whether somebody has an address of a kind that may be written to. Transactional messages need no consent.
 func (b *batch) reachesBy(p *person, kind string) bool {
-	consent, _ := b.field(p, consentColumn(kind)).(bool)
-	hash, _ := b.field(p, hashColumn(kind)).([]byte)
-	return (consent || b.isTransactional()) && len(hash) > 0 && !b.isSuppressed(p, kind, hash)
+	hash := b.hashOf(p, kind)
+	return (b.isTransactional() || b.consents(p, kind)) && len(hash) > 0 && !b.isSuppressed(p, kind, hash)
 }
 
 func (b *batch) isSuppressed(p *person, kind string, hash []byte) bool {

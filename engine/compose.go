@@ -102,7 +102,7 @@ func (b *batch) message(p *person, id campaigns.ID, code string) {
 		DueAt: p.planned, PlannedAt: p.planned, ClosesAt: p.closes, Moved: p.planned.After(b.start), NotAfter: p.planned.Add(b.campaign.UsefulTime()),
 		Exempt: b.isTransactional(), CostMicros: p.price}
 	if !m.Ghost {
-		m.Address, _ = b.field(p, addressColumn(w.kind)).(string)
+		m.Address = b.addressOf(p, w.kind)
 		m.VarsText = b.varsText(p, p.variant, w, code)
 		m.Language = b.saying(p, w).language
 	}

@@ -86,6 +86,13 @@ func (s *sieve) ask(ctx context.Context, ask asker) error {
 		also(s.neverHeldOut, func(set *roaring64.Bitmap) { s.facts.neverHeld = set })
 	}
 	for _, kind := range s.kinds {
+		if own, is := s.own[kind]; is {
+			also(own.known, func(set *roaring64.Bitmap) { s.facts.address[kind] = set })
+			if s.facts.consent[kind] = roaring64.New(); s.needsConsent() && own.consented != nil {
+				also(own.consented, func(set *roaring64.Bitmap) { s.facts.consent[kind] = set })
+			}
+			continue
+		}
 		columns := audience.ReachColumns()[kind]
 		also(everybody, func(set *roaring64.Bitmap) { s.facts.address[kind] = set }, columns[1])
 		if s.needsConsent() {

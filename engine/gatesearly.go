@@ -97,18 +97,22 @@ func (r *rowSieve) read(ctx context.Context, tx *store.Tx, nos []int64) error {
 			r.put(campaigns.GateEntry, no)
 			return nil
 		}
-		r.candidates = append(r.candidates, candidateOf(no, record))
+		r.candidates = append(r.candidates, r.candidate(no, record))
 		return nil
 	})
 	r.put(campaigns.GateAddress, numbersOf(gone)...)
 	return err
 }
 
-func candidateOf(no int64, record rules.Record) candidate {
+func (p *plan) candidate(no int64, record rules.Record) candidate {
 	c := candidate{suspect: suspect{no: no, activeAt: activeAt(record)}, hash: map[string][]byte{}, consent: map[string]bool{}}
 	for kind, columns := range map[string][2]string{campaigns.Email: {"email_hash", "email_consent"}, campaigns.SMS: {"phone_hash", "sms_consent"}} {
 		c.hash[kind], _ = record[columns[0]].([]byte)
 		c.consent[kind], _ = record[columns[1]].(bool)
+	}
+	for kind, own := range p.own {
+		c.hash[kind] = own.hash(record[own.Address])
+		c.consent[kind], _ = record[own.Consent].(bool)
 	}
 	return c
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -107,12 +108,24 @@ type addressed struct {
 }
 
 func addressesOf(ctx context.Context, tx *store.Tx, nos []int64) (addressed, error) {
+	return (&plan{}).addressesOf(ctx, tx, nos)
+}
+
+// addressesOf are theirs of the shop's own kinds in a plan, too.
+func (p *plan) addressesOf(ctx context.Context, tx *store.Tx, nos []int64) (addressed, error) {
 	a := addressed{hashes: map[string][][]byte{}}
-	err := eachOf(ctx, tx, nos, []string{"phone_hash", "email_hash"}, func(no int64, values []any) error {
+	columns, own := []string{"phone_hash", "email_hash"}, slices.Sorted(maps.Keys(p.own))
+	for _, kind := range own {
+		columns = append(columns, p.own[kind].Address)
+	}
+	err := eachOf(ctx, tx, nos, columns, func(no int64, values []any) error {
 		phone, _ := values[0].([]byte)
 		email, _ := values[1].([]byte)
 		a.nos = append(a.nos, no)
 		a.hashes[campaigns.SMS], a.hashes[campaigns.Email] = append(a.hashes[campaigns.SMS], phone), append(a.hashes[campaigns.Email], email)
+		for i, kind := range own {
+			a.hashes[kind] = append(a.hashes[kind], p.own[kind].hash(values[2+i]))
+		}
 		return nil
 	})
 	return a, err

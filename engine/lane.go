@@ -22,6 +22,7 @@ type worker struct {
 	channelID string
 	sender    channel.Sender
 	revision  int64
+	hooks     string    // where the channel's provider was told that receipts go
 	looked    time.Time // when the channel's settings were last read
 	rate      float64   // messages a second of all nodes together; 0 for no limit
 	lanesMost int       // that are leased at once
@@ -258,15 +259,17 @@ func (w *worker) open(ctx context.Context) error {
 		return err
 	}
 	w.looked = now
-	if w.links, err = w.engine.links(ctx, w.workspace); err != nil || (w.sender != nil && w.revision == c.Revision) {
+	options := w.engine.heard(c.ID)
+	options.Hooks = hooksAt(w.workspace, c.ID)
+	if w.links, err = w.engine.links(ctx, w.workspace); err != nil || (w.sender != nil && w.revision == c.Revision && w.hooks == options.Hooks) {
 		return err
 	}
-	opened, err := channel.Open(c, w.engine.heard(c.ID))
+	opened, err := channel.Open(c, options)
 	if err != nil {
 		return err
 	}
 	w.close()
-	w.sender = opened
+	w.sender, w.hooks = opened, options.Hooks
 	w.revision, w.rate = c.Revision, c.Settings.Rate()
 	w.sizeMost = max(1, min(batchMax, flightMax*flightShare/(flightShare+1)/(2*connections(&c))))
 	w.size = min(w.size, w.sizeMost)

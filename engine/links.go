@@ -44,6 +44,9 @@ func (l links) unsubscribe(no int64, channel string) string {
 
 func (l links) token(no int64, channel string) string {
 	payload := binary.AppendUvarint([]byte{kindByte(channel)}, uint64(no))
+	if payload[0] == ownByte {
+		payload = append(payload, channel...)
+	}
 	return base64.RawURLEncoding.EncodeToString(append(payload, l.sign(payload)...))
 }
 
@@ -69,15 +72,24 @@ func (l links) read(token string) (no int64, channel string, ok bool) {
 	if !hmac.Equal(signature, l.sign(payload)) || size <= 0 {
 		return 0, "", false
 	}
-	if payload[0] == kindByte(campaigns.SMS) {
+	switch payload[0] {
+	case kindByte(campaigns.SMS):
 		return int64(n), campaigns.SMS, true
+	case ownByte:
+		return int64(n), string(payload[1+size:]), true
 	}
 	return int64(n), campaigns.Email, true
 }
 
+// ownByte begins a token of a kind of address of the shop's own, whose name ends it.
+const ownByte = 'o'
+
 func kindByte(channel string) byte {
-	if channel == campaigns.SMS {
+	switch channel {
+	case campaigns.SMS:
 		return 's'
+	case campaigns.Email:
+		return 'e'
 	}
-	return 'e'
+	return ownByte
 }

@@ -34,7 +34,8 @@ type plan struct {
 
 	computed map[string]*rules.Value // that templates print, by name
 	variants []variant
-	kinds    []string // of address that the variants use, sorted
+	kinds    []string           // of address that the variants use, sorted
+	own      map[string]ownKind // those of them that are the shop's own
 	ranges   []lift.Range
 	at       rules.Instant
 	period   string
@@ -109,12 +110,20 @@ func ParseTemplate(ctx context.Context, tx *store.Tx, d *campaigns.TemplateDefin
 	if err != nil {
 		return nil, err
 	}
-	return templates.Parse(sourceOf(d), known)
-}
-
-func sourceOf(d *campaigns.TemplateDefinition) templates.Source {
-	return templates.Source{Channel: d.Channel, Parts: d.Parts, Languages: d.Languages, Defaults: d.Defaults(), Language: d.Language,
-		Currency: d.Currency, InlineCSS: d.InlineCSS != nil && *d.InlineCSS}
+	own, err := readKinds(ctx, tx)
+	if err != nil {
+		return nil, err
+	}
+	var checks campaigns.Checks
+	for _, err := range []error{own.checkParts(d), checkProviderTemplate(ctx, tx, d)} {
+		if campaigns.CodeOf(err) == "" && err != nil {
+			return nil, err
+		}
+		checks.Add(err)
+	}
+	parsed, err := templates.Parse(sourceOf(d), known)
+	checks.Add(err)
+	return parsed, checks.Err()
 }
 
 // parseRevision compiles a template as it was saved: messages are made again from revisions that print attributes which
@@ -125,12 +134,13 @@ func parseRevision(ctx context.Context, tx *store.Tx, d *campaigns.TemplateDefin
 		return nil, err
 	}
 	printed := regexp.MustCompile(`customer\.[a-z][a-z0-9_]*`)
-	for _, parts := range append(slices.Collect(maps.Values(d.Languages)), d.Parts) {
+	source := sourceOf(d)
+	for _, parts := range append(slices.Collect(maps.Values(d.Languages)), source.Parts, source.Params) {
 		for _, part := range parts {
 			known = append(known, printed.FindAllString(part, -1)...)
 		}
 	}
-	return templates.Parse(sourceOf(d), known)
+	return templates.Parse(source, known)
 }
 
 // problems turns what is wrong with a rule into an error about a field.
@@ -169,6 +179,9 @@ func (e *Engine) newPlan(ctx context.Context, tx *store.Tx, c campaigns.Campaign
 	p.compile(theirs.schema(), known.schema(), &checks)
 	p.checkTrigger(known, &checks)
 	if err := e.planVariants(ctx, tx, p, theirs, &checks); err != nil {
+		return nil, err
+	}
+	if err := p.planKinds(ctx, tx, theirs.schema(), &checks); err != nil {
 		return nil, err
 	}
 	if err := checks.Err(); err != nil {
@@ -258,6 +271,7 @@ func (p *plan) layArms() error {
 // needs are the columns and histories that selecting reads besides the rule's own.
 func (p *plan) needs() audience.Needs {
 	needs := audience.Needs{Columns: []string{"email_hash", "phone_hash", "email_consent", "sms_consent", "last_purchase_at", "registered_at"}}
+	needs = needs.With(p.ownColumns(), nil)
 	if p.onceFor != nil {
 		needs = needs.With(p.onceFor.Columns(), p.onceFor.Histories())
 	}

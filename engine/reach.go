@@ -29,7 +29,7 @@ func (s *sieve) lookUpAddresses(ctx context.Context, tx *store.Tx) error {
 	some := addressed{hashes: map[string][][]byte{}}
 	if !s.rest.IsEmpty() {
 		var err error
-		if some, err = addressesOf(ctx, tx, numbersOf(s.rest)); err != nil {
+		if some, err = s.addressesOf(ctx, tx, numbersOf(s.rest)); err != nil {
 			return err
 		}
 	}
@@ -62,14 +62,22 @@ func (s *sieve) lookUpAddresses(ctx context.Context, tx *store.Tx) error {
 // readAddresses reads the same of all customers.
 func (s *sieve) readAddresses(ctx context.Context, tx *store.Tx) (err error) {
 	s.facts.suppressed, s.facts.shared = map[string]*roaring64.Bitmap{}, map[string]map[int64]string{}
+	var usual []string
 	for _, kind := range s.kinds {
+		if own, is := s.own[kind]; is {
+			if err := s.readOwn(ctx, tx, own); err != nil {
+				return err
+			}
+			continue
+		}
+		usual = append(usual, kind)
 		if s.facts.suppressed[kind], err = tx.SuppressedCustomers(ctx, kind); err != nil {
 			return err
 		}
 		s.facts.shared[kind] = map[int64]string{}
 	}
 	last := ""
-	return tx.EachShared(ctx, s.kinds, func(kind string, no int64, hash []byte) error {
+	return tx.EachShared(ctx, usual, func(kind string, no int64, hash []byte) error {
 		if string(hash) != last { // customers of one address share its text
 			last = string(hash)
 		}

@@ -120,20 +120,17 @@ func (e *Engine) Send(ctx context.Context) (int, error) {
 // its owner withdrew consent, since they were queued.
 func (e *Engine) withdrawn(ctx context.Context, tx *store.Tx, messages []campaigns.Message) (map[campaigns.ID]string, error) {
 	reasons := map[campaigns.ID]string{}
-	refused, err := tx.WithoutConsent(ctx, messages)
-	if err != nil {
+	byKind := map[string][]campaigns.Message{}
+	for _, m := range messages {
+		byKind[m.Channel] = append(byKind[m.Channel], m)
+	}
+	if err := withoutConsent(ctx, tx, byKind, reasons); err != nil {
 		return nil, err
 	}
-	for id := range refused {
-		reasons[id] = "consent was withdrawn"
-	}
-	for _, kind := range []string{campaigns.Email, campaigns.SMS} {
+	for kind, messages := range byKind {
 		var hashes [][]byte
 		byHash := map[string][]campaigns.ID{}
 		for _, m := range messages {
-			if m.Channel != kind {
-				continue
-			}
 			hash, err := e.store.AddressHash(ctx, kind, m.Address)
 			if err != nil {
 				return nil, err
@@ -191,12 +188,16 @@ func (w *worker) one(ctx context.Context, m *campaigns.Message, j job, heard *he
 	if w.brake.halts(m.RunID) {
 		return w.untried(m, "sending was stopped"), false
 	}
-	return w.hand(m, parts, heard), true
+	return w.hand(ctx, m, parts, heard), true
 }
 
 // hand gives a message to the channel's provider.
-func (w *worker) hand(m *campaigns.Message, parts templates.Parts, heard *hearing) store.Result {
-	text := channel.Message{ID: m.ID.String(), To: m.Address, Parts: parts, NotAfter: m.NotAfter}
+func (w *worker) hand(ctx context.Context, m *campaigns.Message, parts templates.Parts, heard *hearing) store.Result {
+	words, registered, err := w.engine.registered(ctx, m, w.channelID, parts)
+	if err != nil {
+		return store.Result{Message: *m, Detail: err.Error(), RetryAt: w.engine.store.Now().Add(campaigns.Backoff(m.Attempts))}
+	}
+	text := channel.Message{ID: m.ID.String(), To: m.Address, Parts: words, Template: registered, NotAfter: m.NotAfter}
 	if m.Channel == campaigns.Email {
 		text.BounceTag = w.links.bounceTag(m.No, m.ID)
 		if !m.Exempt { // a transactional message cannot be left

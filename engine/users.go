@@ -175,7 +175,7 @@ func ofValue(v *rules.Value, err error) (footprint, error) {
 // ofTemplate is what a template prints of customers, of all that it may.
 func (d definitions) ofTemplate(t *campaigns.TemplateDefinition, printable []string) (footprint, error) {
 	f := footprint{Definitions: rules.Definitions{Computed: map[string]string{}}}
-	parsed, err := templates.Parse(templates.Source{Channel: t.Channel, Parts: t.Parts, Defaults: t.Defaults()}, templates.Known(printable))
+	parsed, err := templates.Parse(sourceOf(t), templates.Known(printable))
 	if err != nil {
 		return f, err
 	}

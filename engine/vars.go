@@ -72,9 +72,9 @@ func (b *batch) batchNeeds() audience.Needs {
 	if !b.isTransactional() || b.campaign.SendAt != nil || !b.dry {
 		columns = append(columns, "timezone")
 	}
-	needs := audience.Needs{}.With(columns, nil)
+	needs := audience.Needs{}.With(columns, nil).With(b.ownColumns(), nil)
 	for _, kind := range b.kinds {
-		if !b.dry {
+		if _, own := b.own[kind]; !b.dry && !own {
 			needs = needs.With([]string{addressColumn(kind)}, nil)
 		}
 	}

@@ -31,6 +31,14 @@ func (w *words) cached(id campaigns.ID, revision int) *templates.Template {
 	return w.parsed[wordsKey(id, revision)].template
 }
 
+// defined is the definition of a revision that was parsed before.
+func (w *words) defined(id campaigns.ID, revision int) (campaigns.TemplateDefinition, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	found, known := w.parsed[wordsKey(id, revision)]
+	return found.definition, known
+}
+
 func wordsKey(id campaigns.ID, revision int) string { return fmt.Sprintf("%s/%d", id, revision) }
 
 func (w *words) template(ctx context.Context, tx *store.Tx, id campaigns.ID, revision int) (*templates.Template, campaigns.TemplateDefinition, error) {

@@ -27,7 +27,7 @@ func (w *Words) Render(vars map[string]any) (Parts, error) {
 	bound := w.bind(vars)
 	out := Parts{}
 	for _, name := range w.names { // in one order, so that the same failure comes first each time
-		text, err := w.parts[name].render(w.field+name, bound)
+		text, err := w.parts[name].render(fieldOf(w.field, name), bound)
 		if err != nil {
 			return nil, err
 		}

@@ -38,13 +38,15 @@ const (
 // Source is a template as it is written. An email has the parts subject, preheader (optional), html and text, of the last
 // two at least one; an sms has text alone. Each of Languages has all of that again.
 type Source struct {
-	Channel   string                       // "email" or "sms"
+	Channel   string                       // "email", "sms", or with Own any other
 	Parts     map[string]string            // Liquid by the part's name
 	Languages map[string]map[string]string // further words by their language's tag (BCP 47), such as en or zh-TW
 	Defaults  map[string]string            // by variable, such as customer.name: what stands for a value that the customer lacks
 	Language  string                       // of Parts, for money, numbers and dates; empty: they are printed as they were before there were languages
 	Currency  string                       // ISO 4217, of the amounts that are printed
 	InlineCSS bool                         // write the rules of style elements into the elements that they are for
+	Params    map[string]string            // Liquid by the name of a variable of a provider's registered template; rendered as parts params.NAME
+	Own       bool                         // the channel is a kind of address of the shop's own, and who asks has seen to its parts
 }
 
 // Parts is what was rendered: subject, html and text of an email, text of an sms.
@@ -114,18 +116,19 @@ func Parse(src Source, known []string) (*Template, error) {
 
 // parseWords checks and compiles the parts of one language.
 func parseWords(src *Source, field string, parts map[string]string, language string, names names) (*Words, []campaigns.Problem) {
-	problems := checkParts(src.Channel, field, parts)
+	problems := checkParts(src, field, parts)
 	if len(problems) > 0 {
 		return nil, problems
 	}
-	w := &Words{channel: src.Channel, field: field, names: slices.Sorted(maps.Keys(parts)), parts: map[string]part{}, defaults: maps.Clone(src.Defaults)}
+	all := src.words(parts)
+	w := &Words{channel: src.Channel, field: field, names: slices.Sorted(maps.Keys(all)), parts: map[string]part{}, defaults: maps.Clone(src.Defaults)}
 	used := map[string]bool{}
 	for _, name := range w.names {
-		s := newScan(field+name, names, used)
+		s := newScan(fieldOf(field, name), names, used)
 		l := &locale{html: name == "html" || name == "preheader", language: language, currency: src.Currency}
-		p, found := s.compile(parts[name], l)
+		p, found := s.compile(all[name], l)
 		if name == "html" && src.InlineCSS && len(found) == 0 { // mistakes are named by the lines that were written
-			p, found = newScan(field+name, names, used).compile(inlineCSS(parts[name]), l)
+			p, found = newScan(fieldOf(field, name), names, used).compile(inlineCSS(parts[name]), l)
 		}
 		w.parts[name] = p
 		problems = append(problems, found...)
@@ -163,21 +166,21 @@ func partsOf(channel string) (allowed, required []string) {
 	return nil, nil
 }
 
-func checkParts(channel, prefix string, parts map[string]string) (problems []campaigns.Problem) {
-	allowed, required := partsOf(channel)
-	if allowed == nil {
+func checkParts(src *Source, prefix string, parts map[string]string) (problems []campaigns.Problem) {
+	allowed, required := src.allowedParts()
+	if allowed == nil && !src.Own {
 		return []campaigns.Problem{{Field: "channel", Message: "there is no such channel", Hint: `use "email" or "sms"`}}
 	}
 	add := func(field, message, hint string) {
 		problems = append(problems, campaigns.Problem{Field: field, Message: message, Hint: hint})
 	}
-	total := 0
-	for _, name := range slices.Sorted(maps.Keys(parts)) {
-		field, text := prefix+name, parts[name]
+	total, all := 0, src.words(parts)
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		field, text := fieldOf(prefix, name), all[name]
 		total += len(text)
 		switch {
-		case !slices.Contains(allowed, name):
-			add(field, "a template for "+channel+" has no such part", "its parts are "+strings.Join(allowed, ", "))
+		case !slices.Contains(allowed, name) && !strings.HasPrefix(name, ParamPrefix):
+			add(field, "a template for "+src.Channel+" has no such part", "its parts are "+strings.Join(allowed, ", "))
 		case strings.TrimSpace(text) == "":
 			add(field, "the part is empty", "")
 		case !utf8.ValidString(text):
@@ -197,7 +200,7 @@ func checkParts(channel, prefix string, parts map[string]string) (problems []cam
 		}
 	}
 	_, html := parts["html"]
-	if _, text := parts["text"]; channel == "email" && !html && !text {
+	if _, text := parts["text"]; src.Channel == "email" && !html && !text {
 		add(prefix+"html", "the part is missing", "an email has html, text or both")
 	}
 	return problems

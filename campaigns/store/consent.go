@@ -15,6 +15,10 @@ func (tx *Tx) AddConsent(ctx context.Context, no int64, consent campaigns.Consen
 	if err := consent.Check(); err != nil {
 		return err
 	}
+	column, name, err := tx.consentColumn(ctx, consent.Channel)
+	if err != nil {
+		return err
+	}
 	before, err := tx.lockAddresses(ctx, no)
 	if err != nil {
 		return err
@@ -25,7 +29,6 @@ func (tx *Tx) AddConsent(ctx context.Context, no int64, consent campaigns.Consen
 	if err := tx.writeConsent(ctx, no, consent, false); err != nil || consent.Topic != "" {
 		return err
 	}
-	column := consentColumn(consent.Channel)
 	sql := fmt.Sprintf(`UPDATE customers c SET %[1]s = l.granted, revision = revision + 1, changed_at = $3
 		FROM (SELECT granted FROM consents WHERE no = $1 AND channel = $2 AND topic = '' ORDER BY at DESC LIMIT 1) l
 		WHERE c.no = $1 AND c.%[1]s IS DISTINCT FROM l.granted`, column)
@@ -33,7 +36,7 @@ func (tx *Tx) AddConsent(ctx context.Context, no int64, consent campaigns.Consen
 	if err != nil || changed == 0 {
 		return err
 	}
-	if err := tx.signalUpdate(ctx, no, before.revision+1, []string{column}); err != nil {
+	if err := tx.signalUpdate(ctx, no, before.revision+1, []string{name}); err != nil {
 		return err
 	}
 	return tx.noteChanges(ctx, changedProfile, no)

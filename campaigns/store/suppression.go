@@ -75,7 +75,7 @@ func (tx *Tx) normal(ctx context.Context, channel string, address *string) (err 
 		}
 		*address, err = campaigns.NormalPhone(*address, w.Country)
 	default:
-		err = campaigns.Invalid("channel", "should be email or sms")
+		err = tx.normalOwn(ctx, channel, address)
 	}
 	return err
 }

@@ -31,6 +31,13 @@ type Message struct {
 	BounceTag       string            // what the return path carries, so that a bounce names the message; may be empty
 	Headers         map[string]string // further header fields, none that the sender writes itself
 	NotAfter        time.Time         // its useful time, for providers that keep it themselves; zero for none
+	Template        *Registered       // the registered template that its provider wants instead of the words; nil for none
+}
+
+// Registered is a template that a provider knows by a code, with the values of its variables.
+type Registered struct {
+	Code   string
+	Params map[string]string
 }
 
 // Status says what is known about a message after Send.
@@ -80,6 +87,7 @@ type Listener struct {
 type Options struct {
 	Clock    func() time.Time
 	Listener Listener // its functions may be nil: then the provider is told nothing was taken
+	Hooks    string   // the public address under which providers reach this channel's hooks, empty for none
 }
 
 // Open makes the Sender of a channel. One that only sends connects with the first message; one whose provider speaks by
@@ -97,6 +105,15 @@ func Open(c campaigns.Channel, o Options) (Sender, error) {
 		return openGateway(c.Settings, o)
 	}
 	return catcher{}, nil
+}
+
+// Check says what is wrong with a channel, with all that Open would find. It connects to nobody.
+func Check(c campaigns.Channel) error {
+	if err := c.Check(); err != nil || c.Kind != campaigns.KindGateway {
+		return err
+	}
+	_, err := openGateway(c.Settings, Options{})
+	return err
 }
 
 func oneLine(text string) bool {
