@@ -69,6 +69,7 @@ type ChannelSettings struct {
 
 	EmailSettings
 	SMSSettings
+	ReplySettings
 	SMPPSettings
 	GatewaySettings
 }
@@ -173,9 +174,11 @@ func (s *ChannelSettings) check(kind string) error {
 		s.checkHost(&checks)
 		checks.Require(s.TLS != "starttls", "tls", "use none or tls: SMPP has no starttls")
 		checks.Add(s.SMSSettings.check())
+		checks.Add(s.ReplySettings.check())
 		checks.Add(s.SMPPSettings.check())
 	case KindGateway:
 		checks.Add(s.SMSSettings.check())
+		checks.Add(s.ReplySettings.check())
 		checks.Add(s.GatewaySettings.check())
 	}
 	return checks.Err()

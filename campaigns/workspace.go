@@ -26,6 +26,10 @@ type Workspace struct {
 	Late          Late        `json:"late"`
 	Guards        Guards      `json:"guards"`
 	Blackouts     []Blackout  `json:"blackouts" doc:"days on which nothing but transactional messages is sent"`
+
+	Topics        []Topic `json:"topics,omitempty" doc:"what people may want or leave by itself, at most 50"`
+	ShortDomain   string  `json:"short_domain,omitempty" doc:"a host of yours that leads to this service, for short links in text messages, such as s.example.cn; public_url and /s/ if left out"`
+	ShortLinkDays int     `json:"short_link_days,omitempty" doc:"for how long short links work; 90 if left out"`
 }
 
 // A Blackout is a stretch of days of the workspace's zone, both included.
@@ -78,6 +82,7 @@ func (w *Workspace) Check() error {
 	}
 	checks := Checks(problems)
 	w.checkSending(&checks)
+	w.checkPeople(&checks)
 	return checks.Err()
 }
 
