@@ -159,9 +159,12 @@ func (b *batch) hashes(column string) (hashes [][]byte) {
 }
 
 // reachAgain reads which addresses may not be written to, where the way to somebody depends on it.
-func (b *batch) reachAgain(ctx context.Context, _ []int64) error {
-	if !b.choosesWays() || b.listed != nil {
+func (b *batch) reachAgain(ctx context.Context, nos []int64) (err error) {
+	if !b.choosesWays() {
 		return nil
+	}
+	if b.topic, err = b.readTopic(ctx, b.tx, nos); err != nil || b.listed != nil {
+		return err
 	}
 	b.suppressed = map[string]map[string]bool{}
 	for _, kind := range b.kinds {
@@ -206,7 +209,7 @@ func (b *batch) reaches(p *person, v *variant) bool {
 func (b *batch) reachesBy(p *person, kind string) bool {
 	consent, _ := b.field(p, consentColumn(kind)).(bool)
 	hash, _ := b.field(p, hashColumn(kind)).([]byte)
-	return (consent || b.isTransactional()) && len(hash) > 0 && !b.isSuppressed(p, kind, hash)
+	return (b.topic.consents(kind, p.no, consent) || b.isTransactional()) && len(hash) > 0 && !b.isSuppressed(p, kind, hash)
 }
 
 func (b *batch) isSuppressed(p *person, kind string, hash []byte) bool {

@@ -163,7 +163,7 @@ func (b *batch) priceOf(p *person, v *variant, w *way) int64 {
 	if err != nil {
 		return w.perMessage
 	}
-	return w.perMessage + w.perSegment*int64(templates.Segments(parts["text"]).Segments)
+	return w.perMessage + w.perSegment*int64(templates.Segments(shortForm(parts["text"], w.shortPrefix(b))).Segments)
 }
 
 // saveLimits keeps what was spent; codes are counted where they are issued.

@@ -16,7 +16,11 @@ import (
 func (e *Engine) content(ctx context.Context, m *campaigns.Message) (templates.Parts, error) {
 	var parsed *templates.Template
 	if found := e.words.cached(m.TemplateID, m.TemplateRevision); found != nil {
-		return found.Render(m.Vars)
+		parts, err := found.Render(m.Vars)
+		if err != nil {
+			return nil, err
+		}
+		return e.tracked(ctx, m, parts)
 	}
 	err := e.store.View(ctx, func(tx *store.Tx) (err error) {
 		parsed, _, err = e.words.template(ctx, tx, m.TemplateID, m.TemplateRevision)
@@ -25,7 +29,11 @@ func (e *Engine) content(ctx context.Context, m *campaigns.Message) (templates.P
 	if err != nil {
 		return nil, err
 	}
-	return parsed.Render(m.Vars)
+	parts, err := parsed.Render(m.Vars)
+	if err != nil {
+		return nil, err
+	}
+	return e.tracked(ctx, m, parts)
 }
 
 // contentHash fixes what was sent: the content can be made again from revision and variables, and this proves it.

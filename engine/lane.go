@@ -189,8 +189,10 @@ func (w *worker) take(ctx context.Context, tx *store.Tx, lane int16) (batch mark
 	if batch.messages, err = tx.ClaimMessages(ctx, w.channelID, lane, w.owner, tx.Now.Add(Lease), w.size); err != nil || len(batch.messages) == 0 {
 		return batch, err
 	}
-	batch.verdicts, err = w.ask(ctx, tx, batch.messages)
-	return batch, err
+	if batch.verdicts, err = w.ask(ctx, tx, batch.messages); err != nil {
+		return batch, err
+	}
+	return batch, w.keepLinks(ctx, tx, batch)
 }
 
 // open makes the sender, anew when the channel's settings changed.

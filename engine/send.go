@@ -197,7 +197,7 @@ func (w *worker) one(ctx context.Context, m *campaigns.Message, v verdict) (r st
 func (w *worker) hand(ctx context.Context, m *campaigns.Message, parts templates.Parts) store.Result {
 	text := channel.Message{ID: m.ID.String(), To: m.Address, Parts: parts}
 	if m.Channel == campaigns.Email {
-		text.ListUnsubscribe = w.links.unsubscribe(m.No, m.Channel)
+		text.ListUnsubscribe = w.links.unsubscribeFrom(m.ID, m.No, m.Channel)
 	}
 	outcome := w.sender.Send(ctx, text)
 	m.ContentHash = contentHash(parts)
