@@ -46,6 +46,7 @@ func New(s *store.Store, e *engine.Engine, options Options) *Server {
 	server := &Server{store: s, engine: e, log: options.Log, echo: echo.New(), gauges: newGauges(s), closing: make(chan struct{})}
 	server.gauges.registry.MustRegister(newMemoryGauges(e, s.Now))
 	server.echo.HTTPErrorHandler = server.routingError
+	server.echo.Pre(server.shortHost)
 	server.echo.Use(server.around, server.recovered)
 	server.huma = document(server.echo, options.Version, server)
 	server.routes()
@@ -100,6 +101,7 @@ func (s *Server) routes() {
 	route(s, "GET /v1/suppressions", "List addresses that are never sent to", readPeople, s.listSuppressions, table)
 	route(s, "POST /v1/suppressions", "Never send to an address", people, s.createSuppression, created)
 	route(s, "DELETE /v1/suppressions", "Let an address be sent to again", people, s.deleteSuppression)
+	route(s, "GET /v1/inbound", "Texts that people sent to our numbers, and what came of them", readPeople, s.listInbound, table)
 
 	route(s, "POST /v1/purchases", "Keep one purchase or many", till, s.createPurchases, known)
 	route(s, "GET /v1/purchases/{order_id}", "Read a purchase with its refunds", readTill, s.purchase)
@@ -175,7 +177,13 @@ func (s *Server) campaignRoutes() {
 	route(s, "POST /v1/messages/{id}/settle", "Say what became of a message whose outcome is unknown", write, s.settleMessage)
 
 	route(s, "GET /u/{token}", "The page for leaving a channel; it changes nothing", nil, s.unsubscribePage, open)
-	route(s, "POST /u/{token}", "Leave a channel", nil, s.unsubscribe, open)
+	route(s, "HEAD /u/{token}", "Nothing but that the page is there", nil, s.unsubscribePage, open)
+	route(s, "POST /u/{token}", "Leave a channel, or with the page's form choose its topics", nil, s.unsubscribe, open)
+	route(s, "GET /o/{token}", "The picture that counts that a message was opened", nil, s.opened, open)
+	route(s, "GET /t/{token}", "Where a link in an e-mail leads; it counts the click", nil, s.clicked, open, leads)
+	route(s, "HEAD /t/{token}", "Where it leads, counting nothing", nil, s.asked, open, leads)
+	route(s, "GET /s/{code}", "Where a short link leads; it counts the click", nil, s.clickedShort, open, leads)
+	route(s, "HEAD /s/{code}", "Where it leads, counting nothing", nil, s.askedShort, open, leads)
 	route(s, "POST /hooks/{channel}/receipts", "What a provider says of messages", nil, s.hook(engine.HookReceipts), open, hooked)
 	route(s, "POST /hooks/{channel}/inbound", "What people wrote to one of our numbers", nil, s.hook(engine.HookInbound), open, hooked)
 	route(s, "POST /hooks/{channel}/bounces", "Bounces and complaints of e-mail", nil, s.hook(engine.HookBounces), open, hooked)

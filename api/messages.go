@@ -3,6 +3,8 @@ package api
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
 	"time"
 
 	"beckon/campaigns"
@@ -29,7 +31,9 @@ type messageBody struct {
 	Code       string                  `json:"code,omitempty"`
 	QueuedAt   time.Time               `json:"queued_at"`
 	FinishedAt *time.Time              `json:"finished_at,omitempty"`
-	History    []campaigns.Change      `json:"history" nullable:"false"`
+	OpenedAt   *time.Time              `json:"opened_at,omitempty" doc:"when a person first opened it; of a single message, not of a list"`
+	ClickedAt  *time.Time              `json:"clicked_at,omitempty" doc:"when a person first followed a link of it; likewise"`
+	History    []campaigns.Change      `json:"history" nullable:"false" doc:"of a single message, with what people did with it: opened, clicked, unsubscribed"`
 	Parts      map[string]string       `json:"parts,omitempty"`
 	PartsWhy   string                  `json:"parts_why,omitempty" doc:"why the content cannot be shown"`
 }
@@ -111,15 +115,37 @@ func (s *Server) message(ctx context.Context, in *byID) (*some[messageBody], err
 		return nil, err
 	}
 	var m campaigns.Message
+	var tracks []campaigns.Track
 	err = s.store.View(ctx, func(tx *store.Tx) (err error) {
-		m, err = tx.Message(ctx, id)
+		if m, err = tx.Message(ctx, id); err == nil {
+			tracks, err = tx.Tracks(ctx, m.No, m.ID)
+		}
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
 	out := &some[messageBody]{messageOf(&m)}
+	out.Body.add(tracks)
 	return out, s.content(ctx, &m, &out.Body)
+}
+
+// add puts what people did with a message into its history, in the order of the times.
+func (b *messageBody) add(tracks []campaigns.Track) {
+	for i := range tracks {
+		t := &tracks[i]
+		step := campaigns.Change{At: t.At, Status: campaigns.MessageStatus(t.Kind), Detail: t.URL}
+		switch {
+		case t.Agent == campaigns.AgentMachine:
+			step.Detail = strings.TrimSpace("by a machine, which does not count " + t.URL)
+		case t.Kind == campaigns.Opened && b.OpenedAt == nil:
+			b.OpenedAt = &t.At
+		case t.Kind == campaigns.Clicked && b.ClickedAt == nil:
+			b.ClickedAt = &t.At
+		}
+		b.History = append(b.History, step)
+	}
+	slices.SortStableFunc(b.History, func(x, y campaigns.Change) int { return x.At.Compare(y.At) })
 }
 
 // content shows what a message said; that it cannot be shown hides nothing else.

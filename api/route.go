@@ -85,6 +85,9 @@ func (s *Server) guard(op *huma.Operation, scopes []string) {
 		op.Description = "Scopes: " + strings.Join(scopes, ", ") + "."
 		op.Middlewares = append(op.Middlewares, s.authenticate(scopes))
 	}
+	if op.Metadata["open"] != nil {
+		op.Middlewares = append(op.Middlewares, ignoreQuery)
+	}
 	op.Middlewares = append(op.Middlewares, s.limitBody, s.chooseFormat)
 	if op.Method == http.MethodPost && op.Metadata["open"] == nil {
 		op.Parameters = append(op.Parameters, &huma.Param{Name: "Idempotency-Key", In: "header", Schema: &huma.Schema{Type: huma.TypeString},
@@ -95,8 +98,8 @@ func (s *Server) guard(op *huma.Operation, scopes []string) {
 
 // documentAnswers completes what huma wrote about answers: CSV beside JSON, 200 beside 201.
 func documentAnswers(op *huma.Operation) {
-	if op.Metadata["open"] != nil {
-		op.Responses["200"].Content = map[string]*huma.MediaType{"text/html": {Schema: &huma.Schema{Type: huma.TypeString}}}
+	if page := op.Responses["200"]; page != nil && op.Metadata["open"] != nil {
+		page.Content = map[string]*huma.MediaType{"text/html": {Schema: &huma.Schema{Type: huma.TypeString}}, "image/gif": {Schema: &huma.Schema{Type: huma.TypeString}}}
 	}
 	if op.Metadata["hook"] != nil {
 		text := &huma.MediaType{Schema: &huma.Schema{Type: huma.TypeString}}
@@ -135,8 +138,8 @@ func operationID(method, path string) string {
 // tag is the noun of a path.
 func tag(path string) string {
 	parts := strings.Split(strings.TrimPrefix(path, "/v1/"), "/")
-	if strings.HasPrefix(path, "/u/") {
-		return "unsubscribe"
+	if !strings.HasPrefix(path, "/v1/") {
+		return "links"
 	}
 	return parts[0]
 }

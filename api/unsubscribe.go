@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	"beckon/campaigns"
+	"beckon/engine"
 )
 
 //go:embed pages
@@ -19,17 +21,26 @@ var pageFiles embed.FS
 
 type byToken struct {
 	Token string `path:"token"`
-	html  htmlRequest
+	htmlRequest
 }
 
 // htmlRequest is what a page needs to know of the request.
-type htmlRequest struct{ language string }
+type htmlRequest struct {
+	language string
+	agent    string // the program's name
+	purpose  string // for which it says that it asks, such as prefetch
+	form     url.Values
+}
 
-// Resolve reads the reader's language.
-func (in *byToken) Resolve(ctx huma.Context) []error {
-	in.html.language = "en"
+// Resolve reads the reader's language, and what they sent.
+func (in *htmlRequest) Resolve(ctx huma.Context) []error {
+	in.language, in.agent = "en", ctx.Header("User-Agent")
 	if strings.HasPrefix(strings.ToLower(ctx.Header("Accept-Language")), "zh") {
-		in.html.language = "zh"
+		in.language = "zh"
+	}
+	in.purpose = strings.Join([]string{ctx.Header("Purpose"), ctx.Header("Sec-Purpose"), ctx.Header("X-Purpose"), ctx.Header("X-Moz")}, " ")
+	if body, is := echoOf(ctx).Get(bodyKey).([]byte); is {
+		in.form, _ = url.ParseQuery(string(body)) // what is no form chooses nothing
 	}
 	return nil
 }
@@ -42,34 +53,62 @@ type htmlPage struct {
 	Body        []byte
 }
 
-// unsubscribePage shows a button. Link scanners read pages, so that reading changes nothing.
+// unsubscribePage shows a button and, beside it, what there is to choose from. Link scanners read pages, so that reading
+// changes nothing.
 func (s *Server) unsubscribePage(ctx context.Context, in *byToken) (*htmlPage, error) {
-	channel, err := s.engine.UnsubscribeInfo(ctx, in.Token)
-	return s.leavingPage(ctx, in, wordsOfLeaving(in.html.language, channel), true, err)
+	p, err := s.engine.Preferences(ctx, in.Token)
+	words := wordsOfLeaving(in.language, p.Channel)
+	said := ""
+	if p.Left {
+		said = words.Done
+	}
+	return s.leavingPage(ctx, in, p, words, said, err)
 }
 
-// unsubscribe acts, for the button and for the one-click POST that mail programs send (RFC 8058).
+// unsubscribe acts, for the buttons and for the one-click POST that mail programs send (RFC 8058), which leaves the channel
+// as a whole.
 func (s *Server) unsubscribe(ctx context.Context, in *byToken) (*htmlPage, error) {
-	channel, err := s.engine.Unsubscribe(ctx, in.Token)
-	return s.leavingPage(ctx, in, wordsOfLeaving(in.html.language, channel), false, err)
+	if in.form.Has("save") {
+		p, err := s.engine.Choose(ctx, in.Token, in.agent, engine.Choice{Wanted: in.form.Has("channel"), Topics: in.form["topic"]})
+		words := wordsOfLeaving(in.language, p.Channel)
+		return s.leavingPage(ctx, in, p, words, words.Saved, err)
+	}
+	p, err := s.engine.Unsubscribe(ctx, in.Token, in.agent)
+	words := wordsOfLeaving(in.language, p.Channel)
+	return s.leavingPage(ctx, in, p, words, words.Done, err)
+}
+
+// shownTopic is a topic in the reader's language.
+type shownTopic struct {
+	Name, Title string
+	Wanted      bool
 }
 
 // leavingPage is a page for a person also when the link does not work.
-func (s *Server) leavingPage(ctx context.Context, in *byToken, words leaving, ask bool, failed error) (*htmlPage, error) {
-	status := http.StatusOK
+func (s *Server) leavingPage(ctx context.Context, in *byToken, p engine.Preferences, words leaving, said string, failed error) (*htmlPage, error) {
 	if failed != nil {
-		status, ask, words.Done = s.problemOf(ctx, failed).Status, false, words.Broken
+		return s.brokenPage(ctx, in.language, failed)
 	}
-	page, err := render("unsubscribe.html", map[string]any{"Words": words, "Ask": ask, "Language": in.html.language})
-	if err != nil {
-		return nil, err
+	topics := make([]shownTopic, len(p.Topics))
+	for i, t := range p.Topics {
+		topics[i] = shownTopic{t.Name, t.TitleIn(in.language), t.Wanted}
 	}
-	page.Status = status
-	return page, nil
+	return render("unsubscribe.html", map[string]any{"Words": words, "Said": said, "Ask": said == "" && !p.Left, "Choose": true, "Preferences": p, "Topics": topics,
+		"Language": in.language})
+}
+
+// brokenPage says that a link does not work.
+func (s *Server) brokenPage(ctx context.Context, language string, failed error) (*htmlPage, error) {
+	words := wordsOfLeaving(language, "")
+	page, err := render("unsubscribe.html", map[string]any{"Words": map[string]string{"Title": words.Link}, "Said": words.Broken, "Language": language})
+	if err == nil {
+		page.Status = s.problemOf(ctx, failed).Status
+	}
+	return page, err
 }
 
 // leaving are the words of the page for leaving a channel.
-type leaving struct{ Title, Question, Button, Done, Broken string }
+type leaving struct{ Title, Question, Button, Done, Choice, All, Save, Saved, Link, Broken string }
 
 func wordsOfLeaving(language, channel string) leaving {
 	if language == "zh" {
@@ -78,15 +117,15 @@ func wordsOfLeaving(language, channel string) leaving {
 			what = "消息"
 		}
 		return leaving{"退订", "您确定不再接收我们的营销" + what + "吗？", "退订", "已退订。您将不再收到我们的营销" + what + "。",
-			"此链接无法使用。请重新打开邮件或短信中的链接，或稍后再试。"}
+			"选择您想接收的内容", "接收我们的营销" + what, "保存", "您的选择已保存。", "链接", "此链接无法使用。请重新打开邮件或短信中的链接，或稍后再试。"}
 	}
 	what := map[string]string{campaigns.SMS: "text messages", campaigns.Email: "e-mails"}[channel]
 	if what == "" {
 		what = "messages"
 	}
 	return leaving{"Unsubscribe", "Do you want to stop receiving our marketing " + what + "?", "Unsubscribe",
-		"You are unsubscribed and will get no more of our marketing " + what + ".",
-		"This link does not work. Open it once more from the message, or try again later."}
+		"You are unsubscribed and will get no more of our marketing " + what + ".", "Choose what you want to receive", "Our marketing " + what, "Save",
+		"Your choice is saved.", "Link", "This link does not work. Open it once more from the message, or try again later."}
 }
 
 // render makes a page that may load nothing and run nothing.

@@ -32,6 +32,10 @@ type workspaceEdit struct {
 		Guards        *campaigns.Guards              `json:"guards,omitempty" doc:"those that are left out stay"`
 		Blackouts     *[]campaigns.Blackout          `json:"blackouts,omitempty"`
 		Unknown       *string                        `json:"unknown,omitempty" enum:"leave,resend" doc:"what becomes of a message of which nobody knows whether its provider took it: it is left as unknown, or sent once more"`
+
+		Topics        *[]campaigns.Topic `json:"topics,omitempty" maxItems:"50" doc:"what people may want or leave by itself"`
+		ShortDomain   *string            `json:"short_domain,omitempty" doc:"a host of yours that leads to this service, for short links in text messages; empty for public_url and /s/"`
+		ShortLinkDays *int               `json:"short_link_days,omitempty" doc:"for how long short links work, 1 to 3660"`
 	}
 }
 
@@ -111,6 +115,9 @@ func (in *workspaceEdit) apply(w *campaigns.Workspace) {
 	}
 	replace(b.Blackouts, &w.Blackouts)
 	replace(b.Unknown, &w.Unknown)
+	replace(b.Topics, &w.Topics)
+	replace(b.ShortDomain, &w.ShortDomain)
+	replace(b.ShortLinkDays, &w.ShortLinkDays)
 }
 
 // replace puts what is given in the place of a setting.

@@ -64,6 +64,9 @@ type Definition struct {
 	Late       *Late       `json:"late,omitempty" doc:"what a tick does that was missed while the service was down; the workspace's if left out"`
 	Guards     *Guards     `json:"guards,omitempty" doc:"instead of the workspace's; what is left out stays the workspace's"`
 
+	Topic    string `json:"topic,omitempty" maxLength:"60" doc:"one of the workspace's topics: who refused it gets none of this campaign; the channel as a whole if left out"`
+	Tracking *bool  `json:"tracking,omitempty" doc:"whether opens and clicks are counted, and links in text messages made short; true if left out"`
+
 	Arms      []Arm     `json:"arms,omitempty" doc:"imported campaigns: the arms of the assignments"`
 	Metrics   []Metric  `json:"metrics,omitempty"`
 	ValidFor  *Duration `json:"valid_for,omitempty" doc:"a message not sent within this time after it was due expires; 3d if left out"`
@@ -193,6 +196,9 @@ func (d *Definition) checkSending(checks *Checks) {
 	d.checkLimits(checks)
 }
 
+// Tracks says whether opens and clicks of the campaign's messages are counted.
+func (d *Definition) Tracks() bool { return d.Tracking == nil || *d.Tracking }
+
 // checkStart holds the kind against what says when: a time, a schedule or a trigger.
 func (d *Definition) checkStart(checks *Checks) {
 	checks.Require(d.Kind != Recurring || d.Schedule != nil, "schedule", "is missing: a recurring campaign needs a cron line and a zone")
@@ -245,7 +251,7 @@ func (d *Definition) checkImported(checks *Checks) {
 		{len(d.Variants) > 0, "variants"}, {d.Holdout != nil, "holdout"}, {d.Entry != nil, "entry"}, {d.Audience != nil, "audience"}, {d.Reach != "", "reach"},
 		{d.NeverHoldOut != "", "never_hold_out"}, {d.Still != "", "still"}, {d.SendAt != nil, "send_at"}, {d.Pace != nil, "pace"}, {d.Caps != nil, "caps"},
 		{d.Capped != nil, "capped"}, {d.QuietHours != nil, "quiet_hours"}, {d.Priority != 0, "priority"}, {d.Budget != nil, "budget"}, {d.Late != nil, "late"},
-		{d.Guards != nil, "guards"}, {d.ValidFor != nil, "valid_for"}} {
+		{d.Guards != nil, "guards"}, {d.ValidFor != nil, "valid_for"}, {d.Topic != "", "topic"}, {d.Tracking != nil, "tracking"}} {
 		checks.Require(!f.given, f.field, "is not for an imported campaign, which was sent elsewhere: it has arms and metrics alone")
 	}
 	checks.Require(len(d.Arms) >= 2 && len(d.Arms) <= 20, "arms", "should be two to twenty")

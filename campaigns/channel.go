@@ -70,6 +70,7 @@ type ChannelSettings struct {
 
 	EmailSettings
 	SMSSettings
+	ReplySettings
 	SMPPSettings
 	GatewaySettings
 }
@@ -176,10 +177,12 @@ func (s *ChannelSettings) check(kind string) error {
 		checks.Require(s.TLS != "starttls", "tls", "use none or tls: SMPP has no starttls")
 		checks.Add(s.checkSource())
 		checks.Add(s.SMSSettings.check())
+		checks.Add(s.ReplySettings.check())
 		checks.Add(s.SMPPSettings.check())
 	case KindGateway:
 		checks.Require(s.Window >= 0 && s.Window <= 1000, "window", "a gateway takes up to 1000 requests at once")
 		checks.Add(s.SMSSettings.check())
+		checks.Add(s.ReplySettings.check())
 		checks.Add(s.GatewaySettings.check())
 	}
 	return checks.Err()

@@ -36,6 +36,7 @@ type Message struct {
 	ClosesAt         time.Time // when the customer's next quiet hours begin: not sent by then, it is planned anew; zero for never
 	Moved            bool      // it was planned later than its tick: caps and quiet hours are asked again when it is claimed
 	Exempt           bool      // from caps: transactional
+	Links            []Link    // of a text message: the short links that its content was made with
 	Segments         int       // of a text message that was sent
 	CostMicros       int64     // millionths of the workspace's currency
 	NotAfter         time.Time // its useful time: not sent by then, it expires

@@ -28,6 +28,7 @@ type Run struct {
 	Gates      map[string]int64 `json:"gates"`
 	GhostGates map[string]int64 `json:"ghost_gates,omitempty" doc:"later gates of those held out"`
 	Messages   map[string]int64 `json:"messages"`
+	Tracking   Tracking         `json:"tracking" doc:"messages that people opened, clicked in or left by, each once"`
 	StartedAt  *time.Time       `json:"started_at,omitempty"`
 	SelectedAt *time.Time       `json:"selected_at,omitempty"`
 	QueuedAt   *time.Time       `json:"queued_at,omitempty"`

@@ -33,8 +33,8 @@ func CustomerSource() Source {
 		[]SourceColumn{{Name: "has_email", Type: "bool", Hidden: true}, {Name: "has_phone", Type: "bool", Hidden: true}})}
 }
 
-// HistorySources describes a customer's histories. Of messages, opened_at, clicked_at and converted_at are always missing
-// for now. Of coupons, used says that no use is left; state is "used", or else "lapsed" once expires_at has come, or "open".
+// HistorySources describes a customer's histories. Of messages, opened_at and clicked_at are the first time that a person
+// did, and converted_at is always missing for now. Of coupons, used says that no use is left; state is "used", or else "lapsed" once expires_at has come, or "open".
 func HistorySources() []Source {
 	return []Source{
 		{Name: "purchases", SeenAt: "at", Columns: slices.Concat(columnsOf("time", "at"), columnsOf("text", "order_id", "store"), columnsOf("money", "amount"))},

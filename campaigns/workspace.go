@@ -27,6 +27,10 @@ type Workspace struct {
 	Guards        Guards      `json:"guards"`
 	Blackouts     []Blackout  `json:"blackouts" doc:"days on which nothing but transactional messages is sent"`
 	Unknown       string      `json:"unknown" enum:"leave,resend" doc:"what becomes of a message of which nobody knows whether its provider took it: it is left as unknown, or sent once more"`
+
+	Topics        []Topic `json:"topics,omitempty" doc:"what people may want or leave by itself, at most 50"`
+	ShortDomain   string  `json:"short_domain,omitempty" doc:"a host of yours that leads to this service, for short links in text messages, such as s.example.cn; public_url and /s/ if left out"`
+	ShortLinkDays int     `json:"short_link_days,omitempty" doc:"for how long short links work; 90 if left out"`
 }
 
 // What becomes of a message whose outcome is unknown. A workspace from before there was the choice leaves it.
@@ -85,6 +89,7 @@ func (w *Workspace) Check() error {
 	}
 	checks := Checks(problems)
 	w.checkSending(&checks)
+	w.checkPeople(&checks)
 	return checks.Err()
 }
 

@@ -159,9 +159,12 @@ func (b *batch) hashes(kind string) (hashes [][]byte) {
 }
 
 // reachAgain reads which addresses may not be written to, where the way to somebody depends on it.
-func (b *batch) reachAgain(ctx context.Context, _ []int64) error {
-	if !b.choosesWays() || b.listed != nil {
+func (b *batch) reachAgain(ctx context.Context, nos []int64) (err error) {
+	if !b.choosesWays() {
 		return nil
+	}
+	if b.topic, err = b.readTopic(ctx, b.tx, nos); err != nil || b.listed != nil {
+		return err
 	}
 	b.suppressed = map[string]map[string]bool{}
 	for _, kind := range b.kinds {
@@ -205,7 +208,7 @@ func (b *batch) reaches(p *person, v *variant) bool {
 // reachesBy says whether somebody has an address of a kind that may be written to. Transactional messages need no consent.
 func (b *batch) reachesBy(p *person, kind string) bool {
 	hash := b.hashOf(p, kind)
-	return (b.isTransactional() || b.consents(p, kind)) && len(hash) > 0 && !b.isSuppressed(p, kind, hash)
+	return (b.isTransactional() || b.topic.consents(kind, p.no, b.consents(p, kind))) && len(hash) > 0 && !b.isSuppressed(p, kind, hash)
 }
 
 func (b *batch) isSuppressed(p *person, kind string, hash []byte) bool {

@@ -163,7 +163,8 @@ func (b *batch) priceOf(p *person, v *variant, w *way) int64 {
 	if err != nil {
 		return w.perMessage
 	}
-	return w.perMessage + w.perSegment*int64(templates.Segments(smsText(parts, w.signOff, w.optOut)["text"]).Segments)
+	text := shortForm(smsText(parts, w.signOff, w.optOut)["text"], w.shortPrefix(b))
+	return w.perMessage + w.perSegment*int64(templates.Segments(text).Segments)
 }
 
 // saveLimits keeps what was spent; codes are counted where they are issued.

@@ -29,7 +29,7 @@ func (b *batch) isPrintable(p *person) bool {
 		}
 		lacking, texts := false, 40+len(w.signOff)+len(w.optOut)
 		for _, name := range says.variables {
-			if name == "links.unsubscribe" || name == "code" {
+			if strings.HasPrefix(name, linksGroup+".") || name == "code" {
 				texts += 120
 				continue
 			}
@@ -97,6 +97,7 @@ func (b *batch) getsCode(p *person) bool { return p.variant.offer != nil && !b.i
 // message writes the message and the coupon of somebody who passed all gates.
 func (b *batch) message(p *person, id campaigns.ID, code string) {
 	w, now := p.ways[0], b.tx.Now
+	p.message = id
 	m := campaigns.Message{ID: id, No: p.no, CampaignID: b.campaign.ID, RunID: b.run.ID, Version: b.run.Version, Variant: p.arm.Arm,
 		Ghost: b.isGhost(p), Channel: w.kind, ChannelID: w.ChannelID, TemplateID: w.TemplateID, TemplateRevision: w.revision, Code: code,
 		DueAt: p.planned, PlannedAt: p.planned, ClosesAt: p.closes, Moved: p.planned.After(b.start), NotAfter: p.planned.Add(b.campaign.UsefulTime()),

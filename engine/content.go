@@ -24,7 +24,11 @@ func (e *Engine) content(ctx context.Context, m *campaigns.Message) (templates.P
 			return nil, err
 		}
 	}
-	return say(parsed, m)
+	parts, err := say(parsed, m)
+	if err != nil {
+		return nil, err
+	}
+	return e.tracked(ctx, m, parts)
 }
 
 // say renders the words of a message in its language with its values, and finishes them. Whatever shows, counts or prices a

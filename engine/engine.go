@@ -104,6 +104,8 @@ func (e *Engine) steps() []step {
 		{"waits", time.Second, e.Due, false},
 		{"looks", time.Second, e.Look, false},
 		{"receipts", time.Second, e.Receipts, true},
+		{"words", time.Second, e.Answer, true},
+		{"replies", time.Second, e.Reply, true},
 		{"lose", 5 * time.Second, e.Lose, true},
 		{"inboxes", inboxEvery, e.Inboxes, true},
 		{"house", time.Minute, e.House, true},
@@ -215,6 +217,9 @@ func (e *Engine) House(ctx context.Context) (int, error) {
 	}
 	return 0, e.store.Update(ctx, func(tx *store.Tx) error {
 		if _, err := tx.ForgetWaits(ctx); err != nil {
+			return err
+		}
+		if err := tx.ForgetLinks(ctx); err != nil {
 			return err
 		}
 		_, err := tx.TrimChanges(ctx)

@@ -58,7 +58,7 @@ func (e *Engine) siftBy(ctx context.Context, s *sieve, of *roaring64.Bitmap, ask
 	}
 	s.rest = s.facts.matching.Clone()
 	return e.store.View(ctx, func(tx *store.Tx) error {
-		for _, gate := range []func(context.Context, *store.Tx) error{s.gateExcluded, s.gateEntry, s.learnAddresses, s.gateReach, s.gateDuplicates, s.gateLimit, s.gateGlobal} {
+		for _, gate := range []func(context.Context, *store.Tx) error{s.gateExcluded, s.gateEntry, s.learnAddresses, s.learnTopic, s.gateReach, s.gateDuplicates, s.gateLimit, s.gateGlobal} {
 			if err := gate(ctx, tx); err != nil {
 				return err
 			}

@@ -26,6 +26,15 @@ func (p *plan) early(ctx context.Context, tx *store.Tx, nos []int64, onePerAddre
 	if err := r.read(ctx, tx, nos); err != nil {
 		return nil, err
 	}
+	topic, err := p.readTopic(ctx, tx, nos)
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range r.candidates {
+		for kind, ofChannel := range c.consent {
+			c.consent[kind] = topic.consents(kind, c.no, ofChannel)
+		}
+	}
 	suppressed := map[string]map[string]bool{}
 	for _, kind := range p.kinds {
 		var hashes [][]byte

@@ -234,8 +234,10 @@ func (w *worker) take(ctx context.Context, tx *store.Tx, of leased, most int) (b
 	}
 	slices.Sort(batch.lanes)
 	batch.lanes = slices.Compact(batch.lanes)
-	batch.verdicts, err = w.ask(ctx, tx, batch.messages)
-	return batch, err
+	if batch.verdicts, err = w.ask(ctx, tx, batch.messages); err != nil {
+		return batch, err
+	}
+	return batch, w.keepLinks(ctx, tx, batch)
 }
 
 // open makes the sender, anew when the channel's settings changed.

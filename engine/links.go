@@ -12,24 +12,37 @@ import (
 	"beckon/campaigns"
 )
 
-// links makes what customers can click. A token names the customer by number and is signed, so that nobody can make one
-// for somebody else; it says nothing about them.
+// links makes what customers can click. A token names the customer by number, and the message where it stands in one, and is
+// signed, so that nobody can make one for somebody else; it says nothing about them. What it is for is signed with it, so
+// that none serves for anything else.
 type links struct {
 	key  []byte
 	base string
 	mac  hash.Hash // of one goroutine that signs many; nil for one of its own each time
 }
 
-const signatureSize = 12
+// What tokens are for.
+const (
+	forLeaving  = "unsubscribe"
+	forOpening  = "open"
+	forClicking = "click"
+)
+
+const (
+	signatureSize = 12
+	tokenMax      = 4096 // bytes of a token: what is longer is none of ours
+)
 
 func (e *Engine) links(ctx context.Context, w *campaigns.Workspace) (links, error) {
-	key, err := e.store.Secret(ctx, "links")
+	key, err := e.linkKey(ctx)
 	base := w.PublicURL
 	if base == "" {
 		base = e.baseURL
 	}
 	return links{key: key, base: strings.TrimRight(base, "/")}, err
 }
+
+func (e *Engine) linkKey(ctx context.Context) ([]byte, error) { return e.store.Secret(ctx, "links") }
 
 // ofOne are the same links for one goroutine that signs many: making the hash ready is half of signing.
 func (l links) ofOne() links {
@@ -39,57 +52,114 @@ func (l links) ofOne() links {
 
 // unsubscribe is the address of a customer's page for leaving a channel.
 func (l links) unsubscribe(no int64, channel string) string {
-	return l.base + "/u/" + l.token(no, channel)
+	return l.unsubscribeFrom(campaigns.ID{}, no, channel)
 }
 
-func (l links) token(no int64, channel string) string {
-	payload := binary.AppendUvarint([]byte{kindByte(channel)}, uint64(no))
-	if payload[0] == ownByte {
-		payload = append(payload, channel...)
+// unsubscribeFrom is the same in a message; the zero message is none.
+func (l links) unsubscribeFrom(message campaigns.ID, no int64, channel string) string {
+	payload := binary.AppendUvarint(appendKind(nil, channel), uint64(no))
+	if message != (campaigns.ID{}) {
+		payload = append(payload, message[:]...)
 	}
-	return base64.RawURLEncoding.EncodeToString(append(payload, l.sign(payload)...))
+	return l.base + "/u/" + l.token(forLeaving, payload)
 }
 
-func (l links) sign(payload []byte) []byte {
+// A leaving is what a link for leaving names; the zero message is none.
+type leaving struct {
+	no      int64
+	channel string
+	message campaigns.ID
+}
+
+// readLeaving reads a token; ok is false for one that was not made here. Tokens of messages that were sent before they named
+// the message are read as well.
+func (l links) readLeaving(token string) (of leaving, ok bool) {
+	payload, ok := l.open(forLeaving, token)
+	if !ok {
+		return of, false
+	}
+	if of.channel, payload, ok = readKind(payload); !ok {
+		return of, false
+	}
+	of.no, of.message, payload, ok = readMessage(payload)
+	return of, ok && len(payload) == 0
+}
+
+// opened is the address of a picture that says that a message was opened.
+func (l links) opened(no int64, message campaigns.ID) string {
+	return l.base + "/o/" + l.token(forOpening, append(binary.AppendUvarint(nil, uint64(no)), message[:]...))
+}
+
+// clicked is the address that leads to another by way of counting it.
+func (l links) clicked(no int64, message campaigns.ID, url string) string {
+	payload := append(binary.AppendUvarint(make([]byte, 0, 32+len(url)), uint64(no)), message[:]...)
+	return l.base + "/t/" + l.token(forClicking, append(payload, url...))
+}
+
+// token is a signed payload in the letters of addresses.
+func (l links) token(use string, payload []byte) string {
+	return base64.RawURLEncoding.EncodeToString(append(payload, l.sign(use, payload)...))
+}
+
+// open is the payload of a token that was made here for a use.
+func (l links) open(use, token string) ([]byte, bool) {
+	if len(token) > tokenMax {
+		return nil, false
+	}
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(token)
+	if err != nil || len(raw) <= signatureSize {
+		return nil, false
+	}
+	payload, signature := raw[:len(raw)-signatureSize], raw[len(raw)-signatureSize:]
+	return payload, hmac.Equal(signature, l.sign(use, payload))
+}
+
+func (l links) sign(use string, payload []byte) []byte {
 	mac := l.mac
 	if mac == nil {
 		mac = hmac.New(sha256.New, l.key)
 	}
 	mac.Reset()
-	mac.Write([]byte("unsubscribe\x00"))
+	mac.Write([]byte(use))
+	mac.Write([]byte{0})
 	mac.Write(payload)
 	return mac.Sum(nil)[:signatureSize]
 }
 
-// read gives the customer and channel of a token; ok is false for one that was not made here.
-func (l links) read(token string) (no int64, channel string, ok bool) {
-	raw, err := base64.RawURLEncoding.DecodeString(token)
-	if err != nil || len(raw) < signatureSize+2 {
-		return 0, "", false
+// readMessage reads a customer's number and, where there is one, a message.
+func readMessage(payload []byte) (no int64, message campaigns.ID, rest []byte, ok bool) {
+	n, size := binary.Uvarint(payload)
+	if size <= 0 {
+		return 0, message, nil, false
 	}
-	payload, signature := raw[:len(raw)-signatureSize], raw[len(raw)-signatureSize:]
-	n, size := binary.Uvarint(payload[1:])
-	if !hmac.Equal(signature, l.sign(payload)) || size <= 0 {
-		return 0, "", false
+	payload = payload[size:]
+	if len(payload) >= len(message) {
+		copy(message[:], payload)
+		payload = payload[len(message):]
 	}
-	switch payload[0] {
-	case kindByte(campaigns.SMS):
-		return int64(n), campaigns.SMS, true
-	case ownByte:
-		return int64(n), string(payload[1+size:]), true
-	}
-	return int64(n), campaigns.Email, true
+	return int64(n), message, payload, true
 }
 
-// ownByte begins a token of a kind of address of the shop's own, whose name ends it.
-const ownByte = 'o'
-
-func kindByte(channel string) byte {
+// appendKind writes a kind of address: a letter, or for one of a gateway's own its length and name.
+func appendKind(payload []byte, channel string) []byte {
 	switch channel {
-	case campaigns.SMS:
-		return 's'
 	case campaigns.Email:
-		return 'e'
+		return append(payload, 'e')
+	case campaigns.SMS:
+		return append(payload, 's')
 	}
-	return ownByte
+	return append(append(payload, 'o', byte(len(channel))), channel...)
+}
+
+func readKind(payload []byte) (channel string, rest []byte, ok bool) {
+	switch {
+	case len(payload) == 0:
+	case payload[0] == 'e':
+		return campaigns.Email, payload[1:], true
+	case payload[0] == 's':
+		return campaigns.SMS, payload[1:], true
+	case payload[0] == 'o' && len(payload) >= 2 && len(payload) >= 2+int(payload[1]):
+		return string(payload[2 : 2+payload[1]]), payload[2+payload[1]:], true
+	}
+	return "", nil, false
 }

@@ -167,7 +167,7 @@ func (e *Engine) newPlan(ctx context.Context, tx *store.Tx, c campaigns.Campaign
 	if err != nil {
 		return nil, err
 	}
-	theirs := known.frozen(&c)
+	theirs, launched := known.frozen(&c), c.Frozen.Is()
 	if c.Frozen.Zone == "" {
 		c.Frozen.Zone = w.Zone
 	}
@@ -178,6 +178,9 @@ func (e *Engine) newPlan(ctx context.Context, tx *store.Tx, c campaigns.Campaign
 	var checks campaigns.Checks
 	p.compile(theirs.schema(), known.schema(), &checks)
 	p.checkTrigger(known, &checks)
+	if !launched {
+		p.checkTopic(&checks)
+	}
 	if err := e.planVariants(ctx, tx, p, theirs, &checks); err != nil {
 		return nil, err
 	}

@@ -157,6 +157,7 @@ type batch struct {
 	links   links
 	crowded map[string]map[string]bool   // addresses of too many, by kind; nil where only those of the batch are looked up
 	listed  map[string]*roaring64.Bitmap // who is suppressed, by kind of address; nil where that is looked up
+	topic   topicWords                   // of the batch's people, where the way to somebody depends on it
 	dry     bool                         // decides only: nothing is locked, and nothing but the gates is worked out
 	shows   bool                         // shows messages only: nothing else is read
 
@@ -169,22 +170,6 @@ type batch struct {
 	messages   []campaigns.Message
 	coupons    []campaigns.Coupon
 	*walk
-}
-
-// A person is one customer of a batch.
-type person struct {
-	no      int64
-	values  []any        // of the columns, in the order of their names
-	record  rules.Record // the same by name, and histories, where expressions ask for them
-	entry   string
-	arm     store.Assignment
-	outside bool     // of the comparison: sent to, and in no arm
-	variant *variant // the one they get; a ghost's is the one its message stands for
-	ways    []*way   // by which each variant that matters reaches them; the first is their own message's
-	planned time.Time
-	closes  time.Time
-	price   int64 // micros of their own message
-	gate    campaigns.Gate
 }
 
 // admit takes customers through all gates after the arms and writes what follows: entries, arms, messages, coupons. It

@@ -201,7 +201,7 @@ func (w *worker) hand(ctx context.Context, m *campaigns.Message, parts templates
 	if m.Channel == campaigns.Email {
 		text.BounceTag = w.links.bounceTag(m.No, m.ID)
 		if !m.Exempt { // a transactional message cannot be left
-			text.ListUnsubscribe = w.links.unsubscribe(m.No, m.Channel)
+			text.ListUnsubscribe = w.links.unsubscribeFrom(m.ID, m.No, m.Channel)
 		}
 	}
 	outcome, abandoned := handOver(w.stop, w.sender, text)

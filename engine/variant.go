@@ -152,7 +152,32 @@ func (e *Engine) way(ctx context.Context, tx *store.Tx, c *campaigns.Campaign, w
 	}
 	ready.refusing = definition.Refusing()
 	ready.say(parsed)
+	if c.Tracks() {
+		ready.keepsLinks()
+	}
 	return ready, err
+}
+
+// keepsLinks lets the messages of a way keep how their links are made countable.
+func (w *way) keepsLinks() {
+	name := linksGroup + "." + trackName
+	if w.kind == campaigns.SMS {
+		name = linksGroup + "." + shortName
+	}
+	if w.kind == campaigns.Email || w.kind == campaigns.SMS {
+		for _, s := range w.sayings {
+			s.variables = append(slices.Clone(s.variables), name)
+			slices.Sort(s.variables)
+		}
+	}
+}
+
+// shortPrefix is what the short links of a way's text messages begin with; empty where it has none.
+func (w *way) shortPrefix(b *batch) string {
+	if w.kind != campaigns.SMS || !b.campaign.Tracks() {
+		return ""
+	}
+	return shortPrefix(b.workspace, b.links.base)
 }
 
 // through takes over what a channel means for a way.

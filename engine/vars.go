@@ -170,7 +170,11 @@ func (b *batch) value(p *person, v *variant, w *way, name, code string) any {
 	case "campaign.name":
 		return b.campaign.Name
 	case "links.unsubscribe":
-		return b.links.unsubscribe(p.no, w.kind)
+		return b.links.unsubscribeFrom(p.message, p.no, w.kind)
+	case linksGroup + "." + trackName:
+		return b.links.base
+	case linksGroup + "." + shortName:
+		return shortPrefix(b.workspace, b.links.base)
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/RoaringBitmap/roaring/v2/roaring64"
 	"github.com/jackc/pgx/v5"
 
 	"beckon/campaigns"
@@ -62,6 +63,32 @@ func (tx *Tx) writeConsent(ctx context.Context, no int64, c campaigns.Consent, r
 	}
 	at := wholeSecond(c.At)
 	return tx.signal(ctx, campaigns.TriggerConsentGiven, Signal{No: no, Key: fmt.Sprintf("%d %s %d %s", no, c.Channel, at.Unix(), c.Topic), At: at})
+}
+
+// TopicWords are the customers who said something on a topic of a channel, the latest word of each: those who want it, and
+// those who do not. A topic's word goes before the channel's, but that nobody who left the channel as a whole wants any of
+// its topics; a topic wanted where nothing was said of the channel is wanted by itself. nos narrows it to some customers; nil for all.
+func (tx *Tx) TopicWords(ctx context.Context, channel, topic string, nos []int64) (granted, refused *roaring64.Bitmap, err error) {
+	granted, refused = roaring64.New(), roaring64.New()
+	rows, err := tx.tx.Query(ctx, fmt.Sprintf(`SELECT c.no, w.granted AND c.%s IS NOT FALSE FROM (SELECT DISTINCT ON (no) no, granted FROM consents
+			WHERE channel = $1 AND topic = $2 AND topic <> '' AND ($3::bigint[] IS NULL OR no = ANY($3)) ORDER BY no, at DESC) w JOIN customers c ON c.no = w.no`,
+		consentColumn(channel)), channel, topic, nos)
+	if err == nil {
+		var no int64
+		var wants bool
+		_, err = pgx.ForEachRow(rows, []any{&no, &wants}, func() error {
+			if wants {
+				granted.Add(uint64(no))
+			} else {
+				refused.Add(uint64(no))
+			}
+			return nil
+		})
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("reading the words on a topic: %w", err)
+	}
+	return granted, refused, nil
 }
 
 // Consents is the history of a customer's word on all channels and topics, the latest first.

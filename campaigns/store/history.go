@@ -28,10 +28,12 @@ func histories() map[string]history {
 		"lots":   {from: "lots p", order: []sortKey{{"p.earned_on", false}, {"p.lot_id", true}}},
 		"events": {from: "events p", order: []sortKey{at, {"p.event_id", true}}, columns: map[string]string{"props": "p.props::text"}},
 		"messages": {from: `messages p JOIN campaign_versions v ON v.campaign_id = p.campaign_id AND v.version = p.version
-			AND p.status IN ('sent', 'delivered', 'bounced', 'unknown', 'ghost')`,
+			AND p.status IN ('sent', 'delivered', 'bounced', 'unknown', 'ghost')
+			LEFT JOIN tracks o ON o.no = p.no AND o.message_id = p.id AND o.kind = 'opened' AND o.first
+			LEFT JOIN tracks k ON k.no = p.no AND k.message_id = p.id AND k.kind = 'clicked' AND k.first`,
 			order: []sortKey{{"p.finished_at", false}, {"p.id::text", true}},
-			columns: map[string]string{"campaign": "v.definition->>'name'", "sent_at": "p.finished_at", "opened_at": "NULL::timestamptz",
-				"clicked_at": "NULL::timestamptz", "converted_at": "NULL::timestamptz"}},
+			columns: map[string]string{"campaign": "v.definition->>'name'", "sent_at": "p.finished_at", "opened_at": "o.at", "clicked_at": "k.at",
+				"converted_at": "NULL::timestamptz"}},
 		"redemptions": {from: `redemption_offers p JOIN offers o ON o.id = p.offer_id JOIN offer_revisions r ON r.offer_id = o.id AND r.revision = o.revision
 				AND p.reversed_at IS NULL LEFT JOIN campaigns k ON k.id = p.campaign_id LEFT JOIN campaign_versions v ON v.campaign_id = k.id AND v.version = k.version`,
 			order:   []sortKey{at, {"p.order_id", true}, {"p.offer_id::text", true}},

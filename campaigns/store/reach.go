@@ -95,8 +95,8 @@ func (tx *Tx) AllCrowded(ctx context.Context, most int) (map[string]map[string]b
 	return crowded, err
 }
 
-// WithoutConsent says which of the messages go to somebody who has not consented to their channel any more; those of
-// transactional campaigns need no consent.
+// WithoutConsent says which of the messages go to somebody who does not consent any more to their channel, or to the topic
+// of their campaign (TopicWords says how both count together); those of transactional campaigns need no consent.
 func (tx *Tx) WithoutConsent(ctx context.Context, messages []campaigns.Message) (map[campaigns.ID]bool, error) {
 	ids, nos, of, versions, channels := []campaigns.ID{}, []int64{}, []campaigns.ID{}, []int32{}, []string{}
 	for _, m := range messages {
@@ -104,8 +104,11 @@ func (tx *Tx) WithoutConsent(ctx context.Context, messages []campaigns.Message) 
 	}
 	found, err := many(ctx, tx, "consents", `SELECT m.id FROM unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::int[], $5::text[]) AS m(id, no, campaign, version, channel)
 		JOIN campaign_versions v ON v.campaign_id = m.campaign AND v.version = m.version LEFT JOIN customers c ON c.no = m.no
+		CROSS JOIN LATERAL (SELECT CASE m.channel WHEN 'sms' THEN c.sms_consent ELSE c.email_consent END AS granted) word
+		LEFT JOIN LATERAL (SELECT s.granted FROM consents s WHERE s.no = m.no AND s.channel = m.channel AND s.topic = NULLIF(v.definition->>'topic', '')
+			ORDER BY s.at DESC LIMIT 1) topic ON true
 		WHERE v.definition->>'purpose' IS DISTINCT FROM 'transactional'
-			AND (CASE m.channel WHEN 'sms' THEN c.sms_consent ELSE c.email_consent END) IS NOT TRUE`,
+			AND (word.granted IS FALSE OR coalesce(topic.granted, word.granted) IS NOT TRUE)`,
 		pgx.RowTo[campaigns.ID], ids, nos, of, versions, channels)
 	set := make(map[campaigns.ID]bool, len(found))
 	for _, id := range found {

@@ -167,7 +167,10 @@ func (tx *Tx) countRun(ctx context.Context, r *campaigns.Run) error {
 		r.Messages[status.name] += status.n
 	}
 	r.Messages[string(campaigns.MessageQueued)] -= r.Messages[string(campaigns.MessageSending)]
-	return err
+	if err != nil {
+		return err
+	}
+	return tx.countTracks(ctx, r)
 }
 
 // count is a number under a name, as GROUP BY gives it.

@@ -52,15 +52,51 @@ func (tx *Tx) Unsuppress(ctx context.Context, channel, address string) error {
 	return tx.noteAddress(ctx, channel, hash)
 }
 
+// UnsuppressFor lets an address be sent to again where it is on the list for one reason; it says whether it was.
+func (tx *Tx) UnsuppressFor(ctx context.Context, channel, address, reason string) (bool, error) {
+	hash, err := tx.addressHash(ctx, channel, address)
+	if err != nil {
+		return false, err
+	}
+	gone, err := tx.exec(ctx, "ending a suppression", `DELETE FROM suppressions WHERE hash = $1 AND channel = $2 AND reason = $3`, hash, channel, reason)
+	if err != nil || gone == 0 {
+		return false, err
+	}
+	return true, tx.noteAddress(ctx, channel, hash)
+}
+
+// SuppressionsOf are the entries of one address, on a channel or (empty) on those where it can be an address.
+func (tx *Tx) SuppressionsOf(ctx context.Context, channel, address string) (found []campaigns.Suppression, err error) {
+	for _, kind := range []string{campaigns.Email, campaigns.SMS} {
+		normal := address
+		if (channel != "" && channel != kind) || tx.normal(ctx, kind, &normal) != nil {
+			continue // not an address of this kind
+		}
+		hash, err := tx.addressHash(ctx, kind, normal)
+		if err != nil {
+			return nil, err
+		}
+		some, err := many(ctx, tx, "suppressions", suppressionColumns+` WHERE hash = $1 AND channel = $2`, scanSuppression, hash, kind)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, some...)
+	}
+	return found, nil
+}
+
+const suppressionColumns = `SELECT hash, channel, COALESCE(address, ''), reason, at FROM suppressions`
+
+func scanSuppression(row pgx.CollectableRow) (campaigns.Suppression, error) {
+	var s campaigns.Suppression
+	err := row.Scan(&s.Hash, &s.Channel, &s.Address, &s.Reason, &s.At)
+	return s, err
+}
+
 // Suppressions pages through the list of a channel (empty: all), in the order of the hashes: those after the given one.
 func (tx *Tx) Suppressions(ctx context.Context, channel string, after []byte, limit int) ([]campaigns.Suppression, error) {
-	return many(ctx, tx, "suppressions", `SELECT hash, channel, COALESCE(address, ''), reason, at FROM suppressions
-		WHERE ($1 = '' OR channel = $1) AND hash > $2 ORDER BY hash LIMIT $3`,
-		func(row pgx.CollectableRow) (campaigns.Suppression, error) {
-			var s campaigns.Suppression
-			err := row.Scan(&s.Hash, &s.Channel, &s.Address, &s.Reason, &s.At)
-			return s, err
-		}, channel, append([]byte{}, after...), limit)
+	return many(ctx, tx, "suppressions", suppressionColumns+` WHERE ($1 = '' OR channel = $1) AND hash > $2 ORDER BY hash LIMIT $3`, scanSuppression,
+		channel, append([]byte{}, after...), limit)
 }
 
 // normal checks the channel and brings the address into the form in which it is compared.

@@ -1,0 +1,146 @@
+package engine
+
+import (
+	"context"
+	"maps"
+	"strings"
+
+	"golang.org/x/net/html"
+
+	"beckon/campaigns"
+	"beckon/templates"
+)
+
+// What a message's variables keep of how its links were made, so that its content is the same whatever the settings are
+// later: the address that tracked links begin with, and that of short ones.
+const (
+	linksGroup = "links"
+	trackName  = "track"
+	shortName  = "short"
+)
+
+// trackedURLMax is the longest address that is counted; longer ones stay as they are.
+const trackedURLMax = 2000
+
+// tracked is what a message says with its links made countable: the links and a picture in an e-mail's HTML, short links in
+// a text message, which are left in the message's Links. A message of a campaign that does not track stays as it is.
+func (e *Engine) tracked(ctx context.Context, m *campaigns.Message, parts templates.Parts) (templates.Parts, error) {
+	group, _ := m.Vars[linksGroup].(map[string]any)
+	base, _ := group[trackName].(string)
+	short, _ := group[shortName].(string)
+	if base == "" && short == "" {
+		return parts, nil
+	}
+	key, err := e.linkKey(ctx)
+	if err != nil {
+		return nil, err
+	}
+	made := maps.Clone(parts)
+	l := links{key: key, base: base}
+	if text := parts["text"]; short != "" {
+		made["text"], m.Links = l.shorten(text, short, m)
+	} else if parts["html"] != "" {
+		made["html"] = l.ofOne().track(parts["html"], m.No, m.ID)
+	}
+	return made, nil
+}
+
+// track makes the links of a page countable and adds the picture. Nothing else of the page changes, to the byte. Addresses
+// that are no http, the page for leaving, and links with the attribute data-notrack or notrack among their rel stay as they are.
+func (l links) track(page string, no int64, message campaigns.ID) string {
+	var out strings.Builder
+	out.Grow(len(page) + len(page)/2)
+	picture := `<img src="` + html.EscapeString(l.opened(no, message)) + `" width="1" height="1" alt="">`
+	written, at, ends := 0, 0, -1
+	reader := html.NewTokenizer(strings.NewReader(page))
+	for {
+		kind := reader.Next()
+		if kind == html.ErrorToken {
+			break
+		}
+		from := at
+		at += len(reader.Raw())
+		if kind == html.EndTagToken || kind == html.StartTagToken || kind == html.SelfClosingTagToken {
+			name, _ := reader.TagName()
+			switch {
+			case string(name) == "body" && kind == html.EndTagToken:
+				ends = out.Len() + from - written
+			case string(name) == "a" && kind != html.EndTagToken:
+				if value, begin, end := l.target(page[from:at]); value != "" {
+					out.WriteString(page[written : from+begin])
+					out.WriteString(`"` + html.EscapeString(l.clicked(no, message, value)) + `"`)
+					written = from + end
+				}
+			}
+		}
+	}
+	out.WriteString(page[written:])
+	whole := out.String()
+	if ends < 0 {
+		ends = len(whole)
+	}
+	return whole[:ends] + picture + whole[ends:]
+}
+
+// target is where a link leads that is to be counted, and where its value stands in the tag with its quotes; empty for one
+// that stays as it is.
+func (l links) target(tag string) (url string, begin, end int) {
+	has := false
+	for name, a := range attributes(tag) {
+		switch name {
+		case "data-notrack":
+			return "", 0, 0
+		case "rel":
+			if strings.Contains(strings.ToLower(a.value), "notrack") {
+				return "", 0, 0
+			}
+		case "href":
+			if !has { // of two the first counts, as in browsers
+				url, begin, end, has = strings.TrimSpace(html.UnescapeString(a.value)), a.begin, a.end, true
+			}
+		}
+	}
+	if !isWeb(url) || len(url) > trackedURLMax || strings.HasPrefix(url, l.base+"/u/") {
+		return "", 0, 0
+	}
+	return url, begin, end
+}
+
+// isWeb says whether an address is one of http or https with a host, and safe to send somebody to.
+func isWeb(url string) bool {
+	lower := strings.ToLower(url[:min(len(url), len("https://"))])
+	host, is := strings.CutPrefix(lower, "http://")
+	if !is {
+		host, is = url[min(len(url), len("https://")):], lower == "https://"
+	}
+	return is && host != "" && !strings.ContainsAny(host[:1], "/?#:@\\") && !strings.ContainsFunc(url, func(r rune) bool { return r <= ' ' || r == 0x7f })
+}
+
+// Track says what somebody did with a message: opened it, where the token is of the picture.
+func (e *Engine) Track(ctx context.Context, token, agent string) error {
+	l, err := e.previewLinks(ctx)
+	if err != nil {
+		return err
+	}
+	payload, ok := l.open(forOpening, token)
+	no, message, rest, read := readMessage(payload)
+	if !ok || !read || len(rest) > 0 {
+		return campaigns.NotFound("link", "…")
+	}
+	return e.keepTrack(ctx, &campaigns.Track{No: no, MessageID: message, Kind: campaigns.Opened, Agent: agent})
+}
+
+// Click is where a link leads, and keeps that somebody followed it; agent is empty for who only asks where it leads.
+func (e *Engine) Click(ctx context.Context, token, agent string) (string, error) {
+	l, err := e.previewLinks(ctx)
+	if err != nil {
+		return "", err
+	}
+	payload, ok := l.open(forClicking, token)
+	no, message, url, read := readMessage(payload)
+	if !ok || !read || !isWeb(string(url)) {
+		return "", campaigns.NotFound("link", "…")
+	}
+	e.keepClick(ctx, &campaigns.Track{No: no, MessageID: message, Kind: campaigns.Clicked, Agent: agent, URL: string(url)})
+	return string(url), nil
+}
