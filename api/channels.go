@@ -38,14 +38,14 @@ func (s *Server) listChannels(ctx context.Context, in *struct{ Listing }) (*list
 	return slice(in.Listing, found, func(c campaigns.Channel) string { return c.ID })
 }
 
-// A channelBody is a channel with how its provider does.
-type channelBody struct {
+// A channelStanding is a channel with how its provider does.
+type channelStanding struct {
 	campaigns.Channel
 	State campaigns.ChannelState `json:"state" readOnly:"true"`
 }
 
-func (s *Server) channel(ctx context.Context, in *byID) (*one[channelBody], error) {
-	var body channelBody
+func (s *Server) channel(ctx context.Context, in *byID) (*one[channelStanding], error) {
+	var body channelStanding
 	err := s.store.View(ctx, func(tx *store.Tx) (err error) {
 		if body.Channel, err = tx.Channel(ctx, in.ID); err != nil {
 			return err
@@ -54,7 +54,7 @@ func (s *Server) channel(ctx context.Context, in *byID) (*one[channelBody], erro
 		body.Channel, body.State = withoutSecrets(body.Channel), p.State(tx.Now)
 		return err
 	})
-	return &one[channelBody]{etag(body.Revision), body}, err
+	return &one[channelStanding]{etag(body.Revision), body}, err
 }
 
 func (s *Server) shownChannel(c campaigns.Channel) *one[campaigns.Channel] {
