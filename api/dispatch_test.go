@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -69,6 +70,9 @@ func TestAChannelShowsHowItsProviderDoes(t *testing.T) {
 		return tx.SaveProvider(t.Context(), &p)
 	})
 	sv.get("/v1/channels/catcher").want(200).is("open", "state", "circuit").is("2026-11-21T10:00:10Z", "state", "until").is("connection refused", "state", "reason")
+	if metrics := sv.get("/metrics").want(200).Text; !strings.Contains(metrics, `beckon_circuit_open{channel="catcher"} 1`) {
+		t.Error(metrics)
+	}
 	sv.clock.Advance(time.Minute)
 	sv.get("/v1/channels/catcher").want(200).is("half_open", "state", "circuit")
 }

@@ -78,6 +78,7 @@ type outcomes struct {
 	probe   bool
 	seen    campaigns.Provider // the provider's state when the batch was claimed
 	places  int                // of the node's flight
+	took    time.Duration
 }
 
 // drain leases lanes, sends what is due, and lets them go, until nothing is left; it gives the number of messages that were
@@ -112,6 +113,7 @@ func (w *worker) drain(ctx context.Context) (int, error) {
 		sent, tried := w.sendAll(limit, batch)
 		total += tried
 		err = <-ahead
+		w.resize(len(batch.messages), sent.took, len(batch.slots) > 0)
 		cancel()
 		limit, cancel = soon, cancelSoon
 		batch, done = next, sent
@@ -305,7 +307,7 @@ func (w *worker) sendAll(limit context.Context, batch marked) (outcomes, int) {
 	if batch.channel != w.channelID {
 		w.tookOver(batch.channel, done.results)
 	}
-	w.resize(len(batch.messages), w.engine.store.Now().Sub(began), len(batch.slots) > 0)
+	done.took = w.engine.store.Now().Sub(began)
 	return done, int(tried.Load())
 }
 
