@@ -43,13 +43,13 @@ func (s *Server) listChannels(ctx context.Context, in *struct{ Listing }) (*list
 	return slice(in.Listing, found, func(c campaigns.Channel) string { return c.ID })
 }
 
-// A channelBody is a channel with how its provider does.
-type channelBody struct {
+// A channelStanding is a channel with how its provider does.
+type channelStanding struct {
 	campaigns.Channel
 	State campaigns.ChannelState `json:"state" readOnly:"true"`
 }
 
-func (s *Server) channel(ctx context.Context, in *byID) (*one[channelBody], error) {
+func (s *Server) channel(ctx context.Context, in *byID) (*one[channelStanding], error) {
 	found := make([]campaigns.Channel, 1)
 	var state campaigns.ChannelState
 	err := s.store.View(ctx, func(tx *store.Tx) (err error) {
@@ -63,7 +63,7 @@ func (s *Server) channel(ctx context.Context, in *byID) (*one[channelBody], erro
 		state = p.State(tx.Now)
 		return withInboxes(ctx, tx, found)
 	})
-	return &one[channelBody]{etag(found[0].Revision), channelBody{withoutSecrets(found[0]), state}}, err
+	return &one[channelStanding]{etag(found[0].Revision), channelStanding{withoutSecrets(found[0]), state}}, err
 }
 
 // withInboxes says of channels what their mailboxes hold.

@@ -104,12 +104,14 @@ type gauges struct {
 	seconds  *prometheus.HistogramVec
 	messages *prometheus.Desc
 	runs     *prometheus.Desc
+	circuits *prometheus.Desc
 
 	store *store.Store
 	mu    sync.Mutex
 	at    time.Time
 	runsN map[campaigns.RunStatus]int64
 	sentN map[string]int64
+	openN map[string]float64 // by channel: 1 while its circuit is open
 }
 
 const (
@@ -125,13 +127,18 @@ func newGauges(s *store.Store) *gauges {
 		seconds:  prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "beckon_request_seconds", Help: "How long answers took.", Buckets: prometheus.DefBuckets}, []string{"method", "route"}),
 		messages: prometheus.NewDesc("beckon_messages", fmt.Sprintf("Messages of the latest %d runs by status.", gaugesRuns), []string{"status"}, nil),
 		runs:     prometheus.NewDesc("beckon_runs", fmt.Sprintf("The latest %d runs by status.", gaugesRuns), []string{"status"}, nil),
+		circuits: prometheus.NewDesc("beckon_circuit_open", "1 while a channel's provider cannot be used and nothing is sent through it.", []string{"channel"}, nil),
 	}
 	g.registry.MustRegister(g.requests, g.seconds, g)
 	return g
 }
 
 // Describe names the gauges that come from the database.
-func (g *gauges) Describe(to chan<- *prometheus.Desc) { to <- g.messages; to <- g.runs }
+func (g *gauges) Describe(to chan<- *prometheus.Desc) {
+	to <- g.messages
+	to <- g.runs
+	to <- g.circuits
+}
 
 // Collect reads them. Without a database there are none, and the other figures stand.
 func (g *gauges) Collect(to chan<- prometheus.Metric) {
@@ -146,6 +153,9 @@ func (g *gauges) Collect(to chan<- prometheus.Metric) {
 	for status, n := range g.runsN {
 		to <- prometheus.MustNewConstMetric(g.runs, prometheus.GaugeValue, float64(n), string(status))
 	}
+	for channel, open := range g.openN {
+		to <- prometheus.MustNewConstMetric(g.circuits, prometheus.GaugeValue, open, channel)
+	}
 	for status, n := range g.sentN {
 		to <- prometheus.MustNewConstMetric(g.messages, prometheus.GaugeValue, float64(n), status)
 	}
@@ -155,14 +165,24 @@ func (g *gauges) read() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	var latest []campaigns.Run
+	var providers []campaigns.Provider
 	err := g.store.View(ctx, func(tx *store.Tx) (err error) {
+		if providers, err = tx.Providers(ctx); err != nil {
+			return err
+		}
 		latest, err = tx.Runs(ctx, campaigns.ID{}, time.Time{}, gaugesRuns)
 		return err
 	})
 	if err != nil {
 		return errors.Join(errors.New("counting for Prometheus"), err)
 	}
-	g.runsN, g.sentN = map[campaigns.RunStatus]int64{}, map[string]int64{}
+	g.runsN, g.sentN, g.openN = map[campaigns.RunStatus]int64{}, map[string]int64{}, map[string]float64{}
+	for i := range providers {
+		g.openN[providers[i].ChannelID] = 0
+		if providers[i].IsOpen() {
+			g.openN[providers[i].ChannelID] = 1
+		}
+	}
 	for _, status := range campaigns.MessageStatuses() {
 		g.sentN[string(status)] = 0
 	}

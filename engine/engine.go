@@ -23,6 +23,7 @@ import (
 	"beckon/campaigns"
 	"beckon/campaigns/store"
 	"beckon/engine/audience"
+	"beckon/engine/channel"
 )
 
 // Lease is how long a claim holds without being renewed. Sending stops leaseMargin before its end by the node's own
@@ -45,6 +46,7 @@ type Engine struct {
 	finder    *audience.Chooser
 	beat      time.Duration // how often a run that is held is kept
 	wake      chan struct{} // something was queued: senders need not wait for their tick
+	opens     func(campaigns.Channel, channel.Options) (channel.Sender, error)
 	flight    flight
 	realClock bool
 	skewed    atomic.Bool // the clock is too far from PostgreSQL's to claim anything
@@ -70,7 +72,7 @@ func New(s *store.Store, options Options) *Engine {
 	if options.AudienceBytes == 0 {
 		options.AudienceBytes = 1 << 30
 	}
-	e := &Engine{store: s, node: campaigns.NewID(s.Now()), log: options.Log, baseURL: options.BaseURL, beat: Lease / 3, wake: make(chan struct{}, 1), realClock: options.RealClock}
+	e := &Engine{store: s, node: campaigns.NewID(s.Now()), log: options.Log, baseURL: options.BaseURL, beat: Lease / 3, wake: make(chan struct{}, 1), realClock: options.RealClock, opens: channel.Open}
 	var image *audience.Image
 	if options.AudienceBytes > 0 {
 		name, _ := os.Hostname() // only people read it

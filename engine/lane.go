@@ -25,7 +25,6 @@ type worker struct {
 	hooks     string    // where the channel's provider was told that receipts go
 	looked    time.Time // when the channel's settings were last read
 	rate      float64   // messages a second of all nodes together; 0 for no limit
-	lanesMost int       // that are leased at once
 	failing   []string  // channels whose circuit is open and that this one takes over for
 	links     links
 	workspace *campaigns.Workspace
@@ -44,6 +43,7 @@ const (
 	leaseBeat     = time.Second // how often a living worker renews its leases
 	settingsFresh = time.Second // a channel's new settings are followed after so long
 	sizeFirst     = 16          // of a worker's first batch; it grows and shrinks with what the provider takes
+	lanesMost     = 24          // that are leased at once: the messages of a small run lie in as many lanes
 	turnBatches   = 8           // after so many batches a worker lets its lanes go and takes those that wait longest
 )
 
@@ -80,6 +80,7 @@ type outcomes struct {
 	probe   bool
 	seen    campaigns.Provider // the provider's state when the batch was claimed
 	places  int                // of the node's flight
+	took    time.Duration
 }
 
 // drain leases lanes, sends what is due, and lets them go, until nothing is left; it gives the number of messages that were
@@ -115,6 +116,7 @@ func (w *worker) drain(ctx context.Context) (int, error) {
 		sent, tried := w.sendAll(limit, batch)
 		total += tried
 		err = <-ahead
+		w.resize(len(batch.messages), sent.took, len(batch.slots) > 0)
 		cancel()
 		limit, cancel = soon, cancelSoon
 		batch, done = next, sent
@@ -208,7 +210,7 @@ func (w *worker) claim(ctx context.Context, tx *store.Tx, going leased, places i
 
 // lease leases lanes where something is due and takes a batch of them. Lanes of which nothing was taken are let go.
 func (w *worker) lease(ctx context.Context, tx *store.Tx, source string, most int) (batch marked, err error) {
-	lanes, err := tx.ClaimLanes(ctx, source, w.owner, tx.Now.Add(Lease), w.lanesMost)
+	lanes, err := tx.ClaimLanes(ctx, source, w.owner, tx.Now.Add(Lease), lanesMost)
 	if err != nil || len(lanes) == 0 {
 		return batch, err
 	}
@@ -266,7 +268,7 @@ func (w *worker) open(ctx context.Context) error {
 	if w.links, err = w.engine.links(ctx, w.workspace); err != nil || (w.sender != nil && w.revision == c.Revision && w.hooks == options.Hooks) {
 		return err
 	}
-	opened, err := channel.Open(c, options)
+	opened, err := w.engine.opens(c, options)
 	if err != nil {
 		return err
 	}
@@ -275,7 +277,6 @@ func (w *worker) open(ctx context.Context) error {
 	w.revision, w.rate = c.Revision, c.Settings.Rate()
 	w.sizeMost = max(1, min(batchMax, flightMax*flightShare/(flightShare+1)/(2*connections(&c))))
 	w.size = min(w.size, w.sizeMost)
-	w.lanesMost = max(1, campaigns.Lanes/(4*connections(&c)))
 	return nil
 }
 
@@ -316,7 +317,7 @@ func (w *worker) sendAll(limit context.Context, batch marked) (outcomes, int) {
 	if batch.channel != w.channelID {
 		w.tookOver(batch.channel, done.results)
 	}
-	w.resize(len(batch.messages), w.engine.store.Now().Sub(began), len(batch.slots) > 0)
+	done.took = w.engine.store.Now().Sub(began)
 	return done, int(tried.Load())
 }
 
@@ -352,95 +353,4 @@ func (w *worker) tookOver(from string, results []store.Result) {
 			r.Carrier = w.channelID
 		}
 	}
-}
-
-// untried puts a message back into the queue that was not handed over: that was no attempt.
-func (w *worker) untried(m *campaigns.Message, why string) store.Result {
-	m.Attempts--
-	return store.Result{Message: *m, Detail: "not tried: " + why, RetryAt: w.engine.store.Now()}
-}
-
-// replanned puts a message back into the queue for another time.
-func replanned(m *campaigns.Message, v verdict) store.Result {
-	m.Attempts--
-	if v.later.After(m.NotAfter) {
-		return store.Result{Message: *m, Status: campaigns.MessageExpired, Detail: "its useful time is over before it may be sent: " + v.why}
-	}
-	m.PlannedAt, m.ClosesAt, m.Moved = v.later, v.closes, true
-	return store.Result{Message: *m, Detail: v.why, RetryAt: v.later, Replanned: true}
-}
-
-// movedTo are the customers whose message is planned anew. Their slices are held while that is written: whoever queues for
-// them at that moment counts the new time, or is counted when the message is claimed again.
-func movedTo(results []store.Result) (nos []int64) {
-	for i := range results {
-		if results[i].Replanned {
-			nos = append(nos, results[i].Message.No)
-		}
-	}
-	return nos
-}
-
-// recordFor is how long a node tries to record what it sent while PostgreSQL is away, and recordStopping while it stops. What
-// a lease's end made unknown meanwhile takes its real outcome then.
-const (
-	recordFor      = 2 * time.Minute
-	recordStopping = 6 * time.Second
-)
-
-// record writes outcomes, and what is to follow in the same transaction, also while stopping. When that fails, the
-// outcomes alone are tried again: what is not recorded in the end becomes unknown, never sent twice. Followed says whether
-// what was to follow was committed.
-func (w *worker) record(parent context.Context, done outcomes, then func(context.Context, *store.Tx) error) (followed bool, err error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(parent), recordFor)
-	defer cancel()
-	defer context.AfterFunc(parent, func() { time.AfterFunc(recordStopping, cancel) })()
-	defer w.engine.flight.give(w.channelID, done.places)
-	if len(done.results) == 0 && then == nil {
-		return false, nil
-	}
-	for {
-		err := w.engine.store.Update(ctx, func(tx *store.Tx) error {
-			if err := w.finish(ctx, tx, done); err != nil || then == nil {
-				return err
-			}
-			return then(ctx, tx)
-		})
-		if err == nil {
-			w.leases.drop(done.leased)
-			return then != nil, nil
-		}
-		if len(done.results) == 0 {
-			return false, err
-		}
-		then = nil
-		w.engine.log.Warn("outcomes could not be recorded, trying again", "channel", w.channelID, "messages", len(done.results), "err", err)
-		select {
-		case <-ctx.Done():
-			w.leases.drop(done.leased) // nobody renews it: what is marked there becomes unknown
-			return false, fmt.Errorf("%d outcomes were not recorded and become unknown: %w", len(done.results), err)
-		case <-time.After(200 * time.Millisecond):
-		}
-	}
-}
-
-// finish writes outcomes and what they tell about the provider, and lets the lanes go that are in no other batch's hands.
-func (w *worker) finish(ctx context.Context, tx *store.Tx, done outcomes) error {
-	if len(done.results) == 0 {
-		return nil
-	}
-	if moved := movedTo(done.results); len(moved) > 0 {
-		if err := tx.LockSlices(ctx, moved); err != nil {
-			return err
-		}
-	}
-	if err := tx.FinishMessages(ctx, w.owner, done.results); err != nil {
-		return err
-	}
-	if idle := w.leases.alone(done.leased); len(idle) > 0 {
-		if err := tx.ReleaseLanes(ctx, done.channel, idle, w.owner, true); err != nil {
-			return err
-		}
-	}
-	return w.tell(ctx, tx, done)
 }

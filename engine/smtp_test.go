@@ -20,6 +20,7 @@ type inbox struct {
 	mu       sync.Mutex
 	accepted map[string]int // by recipient
 	refuse   func(to string) error
+	at       func(to string) error // likewise, of several sessions at once
 	port     int
 }
 
@@ -67,6 +68,11 @@ func (s *inboxSession) Logout() error                        { return nil }
 
 func (s *inboxSession) Rcpt(to string, _ *smtp.RcptOptions) error {
 	s.to = to
+	if s.inbox.at != nil {
+		if err := s.inbox.at(to); err != nil {
+			return err
+		}
+	}
 	s.inbox.mu.Lock()
 	defer s.inbox.mu.Unlock()
 	if s.inbox.refuse != nil {
