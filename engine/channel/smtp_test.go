@@ -388,3 +388,25 @@ func TestTheServersNameOfAMessageIsKept(t *testing.T) {
 		}
 	}
 }
+
+func TestASubjectThatLooksEncodedIsReadAsItWasTyped(t *testing.T) {
+	p := open(t, "127.0.0.1:0")
+	settings, dns := signed(t, p.settings(), privatePEM(t, ed25519Key(t)))
+	s := sender(t, settings)
+	for i, subject := range []string{"=?utf-8?q?=0D=0ABcc: bob@example.org?=", "=?utf-8?q?é?=", strings.Repeat("=?utf-8?b?YQ==?= ", 40) + "end", "a =? b"} {
+		m := message("a")
+		m.Parts["subject"] = subject
+		if got := s.Send(t.Context(), m); got.Status != Sent {
+			t.Fatalf("%+v", got)
+		}
+		content := p.received()[i].content
+		parsed, err := mail.ReadMessage(strings.NewReader(content))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := new(mime.WordDecoder).DecodeHeader(parsed.Header.Get("Subject"))
+		if err != nil || got != subject || verify(content, dns) != nil || parsed.Header.Get("Bcc") != "" {
+			t.Errorf("%q, want %q (%v, %v)", got, subject, err, verify(content, dns))
+		}
+	}
+}
