@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -86,12 +87,17 @@ func (p *plan) mayLaunch() error {
 			checks.Add(campaigns.Invalid(at, "the offer %q is %s: make it live first", v.offer.Name, v.offer.Status))
 		}
 		for j, w := range v.ways {
-			if w.kind == campaigns.Email && w.ChannelID != campaigns.Catcher && strings.TrimSpace(p.workspace.PublicURL) == "" {
-				checks.Add(campaigns.Invalid(field+wayField(j)+"channel_id", "e-mail needs links that work: set public_url of the workspace (or BECKON_PUBLIC_URL) first"))
+			if w.ChannelID != campaigns.Catcher && w.needsLinks() && strings.TrimSpace(p.workspace.PublicURL) == "" {
+				checks.Add(campaigns.Invalid(field+wayField(j)+"channel_id", "e-mail, and whatever has links, needs links that work: set public_url of the workspace (or BECKON_PUBLIC_URL) first"))
 			}
 		}
 	}
 	return checks.Err()
+}
+
+// needsLinks says whether what is sent this way leads back to us: e-mail always does, to be unsubscribed from.
+func (w *way) needsLinks() bool {
+	return w.kind == campaigns.Email || slices.ContainsFunc(w.variables, func(name string) bool { return strings.HasPrefix(name, "links.") })
 }
 
 // offerField is where the campaign names the offer of its i-th variant.

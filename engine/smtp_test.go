@@ -19,14 +19,18 @@ import (
 type inbox struct {
 	mu       sync.Mutex
 	accepted map[string]int // by recipient
+	mails    map[string]letter
 	refuse   func(to string) error
 	at       func(to string) error // likewise, of several sessions at once
 	port     int
 }
 
+// A letter is what came last for a recipient.
+type letter struct{ from, content string }
+
 func newInbox(t *testing.T) *inbox {
 	t.Helper()
-	in := &inbox{accepted: map[string]int{}}
+	in := &inbox{accepted: map[string]int{}, mails: map[string]letter{}}
 	server := smtp.NewServer(in)
 	server.Domain, server.AllowInsecureAuth = "localhost", true
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -57,14 +61,25 @@ func (in *inbox) received() map[string]int {
 	return copied
 }
 
-type inboxSession struct {
-	inbox *inbox
-	to    string
+// letter is what a recipient got last.
+func (in *inbox) letter(to string) letter {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.mails[to]
 }
 
-func (s *inboxSession) Mail(string, *smtp.MailOptions) error { return nil }
-func (s *inboxSession) Reset()                               {}
-func (s *inboxSession) Logout() error                        { return nil }
+type inboxSession struct {
+	inbox    *inbox
+	from, to string
+}
+
+func (s *inboxSession) Reset()        {}
+func (s *inboxSession) Logout() error { return nil }
+
+func (s *inboxSession) Mail(from string, _ *smtp.MailOptions) error {
+	s.from = from
+	return nil
+}
 
 func (s *inboxSession) Rcpt(to string, _ *smtp.RcptOptions) error {
 	s.to = to
@@ -82,12 +97,14 @@ func (s *inboxSession) Rcpt(to string, _ *smtp.RcptOptions) error {
 }
 
 func (s *inboxSession) Data(r io.Reader) error {
-	if _, err := io.Copy(io.Discard, r); err != nil {
+	content, err := io.ReadAll(r)
+	if err != nil {
 		return err
 	}
 	s.inbox.mu.Lock()
 	defer s.inbox.mu.Unlock()
 	s.inbox.accepted[s.to]++
+	s.inbox.mails[s.to] = letter{s.from, string(content)}
 	return nil
 }
 

@@ -30,23 +30,39 @@ func TestSettingsAreCheckedByField(t *testing.T) {
 		change func(s *campaigns.ChannelSettings)
 		field  string
 	}{
-		"all well":                 {"smtp", func(*campaigns.ChannelSettings) {}, ""},
-		"nothing for the catcher":  {"catcher", func(s *campaigns.ChannelSettings) { *s = campaigns.ChannelSettings{} }, ""},
-		"an unknown kind":          {"pigeon", func(*campaigns.ChannelSettings) {}, "kind"},
-		"no host":                  {"smtp", func(s *campaigns.ChannelSettings) { s.Host = "" }, "settings.host"},
-		"a host of two words":      {"smtp", func(s *campaigns.ChannelSettings) { s.Host = "a b" }, "settings.host"},
-		"a port too high":          {"smtp", func(s *campaigns.ChannelSettings) { s.Port = 65536 }, "settings.port"},
-		"some TLS":                 {"smtp", func(s *campaigns.ChannelSettings) { s.TLS = "maybe" }, "settings.tls"},
-		"a password of nobody":     {"smtp", func(s *campaigns.ChannelSettings) { s.Password = new("x") }, "settings.username"},
-		"no sender":                {"smtp", func(s *campaigns.ChannelSettings) { s.From = "" }, "settings.from"},
-		"a sender with its name":   {"smtp", func(s *campaigns.ChannelSettings) { s.From = "Shop <shop@example.com>" }, "settings.from"},
-		"a name with a line break": {"smtp", func(s *campaigns.ChannelSettings) { s.FromName = "a\r\nBcc: b" }, "settings.from_name"},
-		"too many connections":     {"smtp", func(s *campaigns.ChannelSettings) { s.Connections = 101 }, "settings.connections"},
-		"a rate of no number":      {"smtp", func(s *campaigns.ChannelSettings) { s.RatePerSecond = new(math.NaN()) }, "settings.rate_per_second"},
-		"a rate next to nothing":   {"smtp", func(s *campaigns.ChannelSettings) { s.RatePerSecond = new(1e-300) }, "settings.rate_per_second"},
-		"a catcher without end":    {"catcher", func(s *campaigns.ChannelSettings) { s.RatePerSecond = new(1e300) }, "settings.rate_per_second"},
-		"a catcher before zero":    {"catcher", func(s *campaigns.ChannelSettings) { s.RatePerSecond = new(-1.0) }, "settings.rate_per_second"},
-		"a catcher of thousands":   {"catcher", func(s *campaigns.ChannelSettings) { s.Connections = 1000 }, "settings.connections"},
+		"all well":                  {"smtp", func(*campaigns.ChannelSettings) {}, ""},
+		"nothing for the catcher":   {"catcher", func(s *campaigns.ChannelSettings) { *s = campaigns.ChannelSettings{} }, ""},
+		"an unknown kind":           {"pigeon", func(*campaigns.ChannelSettings) {}, "kind"},
+		"no host":                   {"smtp", func(s *campaigns.ChannelSettings) { s.Host = "" }, "settings.host"},
+		"a host of two words":       {"smtp", func(s *campaigns.ChannelSettings) { s.Host = "a b" }, "settings.host"},
+		"a port too high":           {"smtp", func(s *campaigns.ChannelSettings) { s.Port = 65536 }, "settings.port"},
+		"some TLS":                  {"smtp", func(s *campaigns.ChannelSettings) { s.TLS = "maybe" }, "settings.tls"},
+		"a password of nobody":      {"smtp", func(s *campaigns.ChannelSettings) { s.Password = new("x") }, "settings.username"},
+		"no sender":                 {"smtp", func(s *campaigns.ChannelSettings) { s.From = "" }, "settings.from"},
+		"a sender with its name":    {"smtp", func(s *campaigns.ChannelSettings) { s.From = "Shop <shop@example.com>" }, "settings.from"},
+		"a name with a line break":  {"smtp", func(s *campaigns.ChannelSettings) { s.FromName = "a\r\nBcc: b" }, "settings.from_name"},
+		"a return path":             {"smtp", func(s *campaigns.ChannelSettings) { s.ReturnPath = "newsletter-bounces@mail.example.com" }, ""},
+		"a long return path":        {"smtp", func(s *campaigns.ChannelSettings) { s.ReturnPath = "newsletter-bounces2@mail.example.com" }, "settings.return_path"},
+		"a return path with a +":    {"smtp", func(s *campaigns.ChannelSettings) { s.ReturnPath = "a+b@mail.example.com" }, "settings.return_path"},
+		"a return path with a name": {"smtp", func(s *campaigns.ChannelSettings) { s.ReturnPath = "Shop <b@mail.example.com>" }, "settings.return_path"},
+		"a mailbox": {"smtp", func(s *campaigns.ChannelSettings) {
+			s.InboxHost, s.InboxUsername, s.InboxPassword = "imap.example.com", "b", new("x")
+		}, ""},
+		"a mailbox of nobody":     {"smtp", func(s *campaigns.ChannelSettings) { s.InboxHost, s.InboxPassword = "imap.example.com", new("x") }, "settings.inbox_username"},
+		"a mailbox without a key": {"smtp", func(s *campaigns.ChannelSettings) { s.InboxHost, s.InboxUsername = "imap.example.com", "b" }, "settings.inbox_password"},
+		"a mailbox nowhere":       {"smtp", func(s *campaigns.ChannelSettings) { s.InboxUsername = "b" }, "settings.inbox_host"},
+		"a mailbox with starttls": {"smtp", func(s *campaigns.ChannelSettings) {
+			s.InboxHost, s.InboxUsername, s.InboxPassword, s.InboxTLS = "imap.example.com", "b", new("x"), "starttls"
+		}, "settings.inbox_tls"},
+		"a mailbox's port": {"smtp", func(s *campaigns.ChannelSettings) {
+			s.InboxHost, s.InboxUsername, s.InboxPassword, s.InboxPort = "imap.example.com", "b", new("x"), -1
+		}, "settings.inbox_port"},
+		"too many connections":   {"smtp", func(s *campaigns.ChannelSettings) { s.Connections = 101 }, "settings.connections"},
+		"a rate of no number":    {"smtp", func(s *campaigns.ChannelSettings) { s.RatePerSecond = new(math.NaN()) }, "settings.rate_per_second"},
+		"a rate next to nothing": {"smtp", func(s *campaigns.ChannelSettings) { s.RatePerSecond = new(1e-300) }, "settings.rate_per_second"},
+		"a catcher without end":  {"catcher", func(s *campaigns.ChannelSettings) { s.RatePerSecond = new(1e300) }, "settings.rate_per_second"},
+		"a catcher before zero":  {"catcher", func(s *campaigns.ChannelSettings) { s.RatePerSecond = new(-1.0) }, "settings.rate_per_second"},
+		"a catcher of thousands": {"catcher", func(s *campaigns.ChannelSettings) { s.Connections = 1000 }, "settings.connections"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -85,6 +101,11 @@ func TestWhatCannotBeAMessageIsPermanentAndNeverDialled(t *testing.T) {
 		"a subject of two lines": {func(m *Message) { m.Parts["subject"] = "a\nBcc: b" }, "subject"},
 		"an address to nowhere":  {func(m *Message) { m.ListUnsubscribe = "javascript:alert(1)" }, "unsubscribing"},
 		"an address with an end": {func(m *Message) { m.ListUnsubscribe = "https://a.test/>,<mailto:x" }, "unsubscribing"},
+		"a text of no text":      {func(m *Message) { m.Parts["html"] = "a\xff" }, "UTF-8"},
+		"a subject of no text":   {func(m *Message) { m.Parts["subject"] = "a\xff" }, "subject"},
+		"a token with a space":   {func(m *Message) { m.BounceTag = "a> SIZE=1" }, "token"},
+		"a token without end":    {func(m *Message) { m.BounceTag = strings.Repeat("a", 46) }, "token"},
+		"a signature of others":  {func(m *Message) { m.Headers = map[string]string{"DKIM-Signature": "v=1"} }, "itself"},
 		"a header of ours":       {func(m *Message) { m.Headers = map[string]string{"BCC": "bob@example.org"} }, "itself"},
 		"a header with a colon":  {func(m *Message) { m.Headers = map[string]string{"X: a\r\nBcc": "b"} }, "name of a header"},
 		"a header of two lines":  {func(m *Message) { m.Headers = map[string]string{"X-A": "b\r\nBcc: c"} }, "control"},

@@ -39,8 +39,7 @@ func ReadInbox(ctx context.Context, s campaigns.ChannelSettings, limit int, take
 	if err != nil {
 		return 0, fmt.Errorf("looking for what is new: %w", err)
 	}
-	uids := found.AllUIDs()
-	for _, uid := range uids[:min(len(uids), limit)] {
+	for _, uid := range firstUIDs(found, limit) {
 		raw, err := fetch(client, uid)
 		if err != nil {
 			return read, fmt.Errorf("reading a message: %w", err)
@@ -56,6 +55,17 @@ func ReadInbox(ctx context.Context, s campaigns.ChannelSettings, limit int, take
 	}
 	_ = client.Logout().Wait() // a server that only hangs up is as good
 	return read, nil
+}
+
+// firstUIDs are up to limit messages that a search found. A range may name more than there is memory for.
+func firstUIDs(found *imap.SearchData, limit int) (uids []imap.UID) {
+	set, _ := found.All.(imap.UIDSet)
+	for _, r := range set {
+		for uid := r.Start; uid != 0 && uid <= r.Stop && len(uids) < limit; uid++ {
+			uids = append(uids, uid)
+		}
+	}
+	return uids
 }
 
 func dialInbox(ctx context.Context, s campaigns.ChannelSettings) (net.Conn, error) {

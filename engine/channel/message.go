@@ -2,6 +2,7 @@ package channel
 
 import (
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"fmt"
 	netmail "net/mail"
@@ -9,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/wneessen/go-mail"
@@ -25,7 +27,11 @@ func compose(s campaigns.ChannelSettings, m Message, now time.Time) (*mail.Msg, 
 	msg.EnvelopeFromMailAddress(&netmail.Address{Address: returnPath(s, m)})
 	msg.FromMailAddress(&netmail.Address{Name: s.FromName, Address: s.From})
 	msg.ToMailAddress(&netmail.Address{Address: m.To})
-	msg.Subject(m.Parts["subject"])
+	if subject := m.Parts["subject"]; strings.Contains(subject, "=?") && isASCII(subject) {
+		msg.SetGenHeaderPreformatted(mail.HeaderSubject, encodedWords(subject))
+	} else {
+		msg.Subject(subject)
+	}
 	msg.SetDateWithValue(now)
 	msg.SetMessageIDWithValue(messageID(s, m))
 	if m.ListUnsubscribe != "" {
@@ -49,6 +55,20 @@ func compose(s campaigns.ChannelSettings, m Message, now time.Time) (*mail.Msg, 
 		msg.AddAlternativeString(mail.TypeTextHTML, html)
 	}
 	return msg, nil
+}
+
+// encodedWords writes an ASCII text that looks like encoded words (RFC 2047) as such words itself: the library would leave it
+// as it is, and mail programs would decode what somebody only typed.
+func encodedWords(text string) string {
+	var words []string
+	for line := range slices.Chunk([]byte(text), 45) {
+		words = append(words, "=?UTF-8?B?"+base64.StdEncoding.EncodeToString(line)+"?=")
+	}
+	return strings.Join(words, "\r\n ")
+}
+
+func isASCII(text string) bool {
+	return !strings.ContainsFunc(text, func(c rune) bool { return c > unicode.MaxASCII })
 }
 
 // headerFeedbackID carries a message's token (RFC 9477): complaints and bounces return a message's header more often than

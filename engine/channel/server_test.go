@@ -25,6 +25,7 @@ type postbox struct {
 	mu       sync.Mutex
 	sessions int
 	got      []delivered
+	envelope *smtp.MailOptions // of the last MAIL
 	orders   orders
 }
 
@@ -157,8 +158,11 @@ func (s *session) Auth(string) (sasl.Server, error) {
 	}), nil
 }
 
-func (s *session) Mail(from string, _ *smtp.MailOptions) error {
+func (s *session) Mail(from string, o *smtp.MailOptions) error {
 	s.from = from
+	s.postbox.mu.Lock()
+	s.postbox.envelope = o
+	s.postbox.mu.Unlock()
 	if mail := s.postbox.ordered().mail; mail != nil {
 		return mail(s.conn)
 	}

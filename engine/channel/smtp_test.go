@@ -16,6 +16,7 @@ import (
 
 	"github.com/emersion/go-smtp"
 
+	"beckon/campaigns"
 	"beckon/templates"
 )
 
@@ -381,10 +382,65 @@ func TestAStoppedContextSendsNothing(t *testing.T) {
 func TestTheServersNameOfAMessageIsKept(t *testing.T) {
 	cases := map[string]string{
 		"2.0.0 Ok: queued as 4F0C1": "4F0C1", "OK id=1tXy-00A": "1tXy-00A", "OK: queued as <abc@host>": "abc@host", "OK": "",
+		"Ok 0102018f6d2c1a2b-0d0e-4e4f-000000": "0102018f6d2c1a2b-0d0e-4e4f-000000", "Ok then": "",
 	}
 	for response, want := range cases {
 		if got := queueID(response); got != want {
 			t.Errorf("%q: %q, want %q", response, got, want)
 		}
+	}
+}
+
+func TestASubjectThatLooksEncodedIsReadAsItWasTyped(t *testing.T) {
+	p := open(t, "127.0.0.1:0")
+	settings, dns := signed(t, p.settings(), privatePEM(t, ed25519Key(t)))
+	s := sender(t, settings)
+	for i, subject := range []string{"=?utf-8?q?=0D=0ABcc: bob@example.org?=", "=?utf-8?q?é?=", strings.Repeat("=?utf-8?b?YQ==?= ", 40) + "end", "a =? b"} {
+		m := message("a")
+		m.Parts["subject"] = subject
+		if got := s.Send(t.Context(), m); got.Status != Sent {
+			t.Fatalf("%+v", got)
+		}
+		content := p.received()[i].content
+		parsed, err := mail.ReadMessage(strings.NewReader(content))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := new(mime.WordDecoder).DecodeHeader(parsed.Header.Get("Subject"))
+		if err != nil || got != subject || verify(content, dns) != nil || parsed.Header.Get("Bcc") != "" {
+			t.Errorf("%q, want %q (%v, %v)", got, subject, err, verify(content, dns))
+		}
+	}
+}
+
+func TestEachMessageHasAReturnPathOfItsOwn(t *testing.T) {
+	for way, p := range map[string]*postbox{"pipelined": open(t, "127.0.0.1:0", func(s *smtp.Server) { s.EnableDSN = true }), "one by one": openPlain(t)} {
+		settings := p.settings()
+		settings.ReturnPath = "newsletter-bounces@mail.example.com"
+		s := sender(t, settings)
+		longest := strings.Repeat("a", campaigns.BounceTagMax)
+		for _, tag := range []string{"", longest} {
+			m := message("a")
+			m.BounceTag = tag
+			if got := s.Send(t.Context(), m); got.Status != Sent {
+				t.Fatalf("%s: %+v", way, got)
+			}
+		}
+		got := p.received()
+		if got[0].from != "newsletter-bounces@mail.example.com" || got[1].from != "newsletter-bounces+"+longest+"@mail.example.com" {
+			t.Errorf("%s: %s, %s", way, got[0].from, got[1].from)
+		}
+		if local, _, _ := strings.Cut(got[1].from, "@"); len(local) != 64 {
+			t.Errorf("%s: the local part has %d bytes", way, len(local))
+		}
+		parsed, err := mail.ReadMessage(strings.NewReader(got[1].content))
+		if err != nil || parsed.Header.Get("CFBL-Feedback-Id") != longest || parsed.Header.Get("From") != `"The Shop" <shop@example.com>` || strings.Contains(got[0].content, "CFBL") {
+			t.Errorf("%s: %v, %v", way, err, parsed.Header)
+		}
+		p.mu.Lock()
+		if envelope := p.envelope; way == "pipelined" && (envelope == nil || envelope.EnvelopeID != longest || envelope.Return != smtp.DSNReturnHeaders) {
+			t.Errorf("the envelope is %+v", envelope)
+		}
+		p.mu.Unlock()
 	}
 }
