@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -92,11 +93,16 @@ func (t *texts) start() {
 func (t *texts) Close() error {
 	t.mu.Lock()
 	stop, stopped := t.stop, t.stopped
-	t.stop = nil
 	t.mu.Unlock()
-	if stop != nil {
-		stop()
-		<-stopped
+	if stop == nil {
+		return nil
+	}
+	stop()
+	<-stopped
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.stopped == stopped {
+		t.stop = nil
 	}
 	return nil
 }
@@ -117,7 +123,9 @@ func (t *texts) keep(ctx context.Context, stopped chan<- struct{}) {
 		select {
 		case <-ctx.Done():
 			pause.Stop()
-			t.assembly.flush(context.WithoutCancel(ctx), t, 0)
+			soon, cancel := context.WithTimeout(context.WithoutCancel(ctx), t.patience.part)
+			t.assembly.flush(soon, t, 0)
+			cancel()
 			return
 		case <-pause.C:
 		}
@@ -150,11 +158,7 @@ func (t *texts) bind(ctx context.Context) (*binding, *bufio.Reader, error) {
 		return nil, nil, fmt.Errorf("connecting: %w", err)
 	}
 	s, in := newBinding(conn, t.Window(), t.patience), bufio.NewReaderSize(conn, 64<<10)
-	defer context.AfterFunc(ctx, func() {
-		if t.current() != s {
-			s.end(errSessionClosed) // it has nobody's messages yet
-		}
-	})()
+	defer context.AfterFunc(ctx, func() { s.end(errSessionClosed) })() // it has nobody's messages yet
 	if err := s.bind(t.settings.Username, campaigns.Text(t.settings.Password), t.settings.SystemType, in); err != nil {
 		s.end(err)
 		return nil, nil, err
@@ -162,18 +166,15 @@ func (t *texts) bind(ctx context.Context) (*binding, *bufio.Reader, error) {
 	return s, in, nil
 }
 
-func (t *texts) current() *binding {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.session
-}
-
-// serve works on a session until it is over and what it brought is given on.
+// serve works on a session until it is over and what it brought is given on, or the listener had a moment for that.
 func (t *texts) serve(ctx context.Context, s *binding, in *bufio.Reader) {
+	hearing, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
 	var working sync.WaitGroup
 	working.Go(func() { s.read(in) })
-	working.Go(func() { t.hear(context.WithoutCancel(ctx), s) })
+	working.Go(func() { t.hear(hearing, s) })
 	s.keep(ctx)
+	defer time.AfterFunc(t.patience.part, cancel).Stop()
 	working.Wait()
 }
 
@@ -214,7 +215,6 @@ func (t *texts) Send(ctx context.Context, m Message) Outcome {
 		return Outcome{Status: Permanent, Detail: fmt.Sprintf("the text has %d segments: a message has at most %d", len(segments), segmentsMax)}
 	}
 	submits := t.submits(m, encoding, segments)
-	o := Outcome{}
 	var ids []string
 	for i, submit := range submits {
 		one := t.handOver(ctx, submit)
@@ -227,9 +227,12 @@ func (t *texts) Send(ctx context.Context, m Message) Outcome {
 		}
 		ids = append(ids, one.ProviderID)
 	}
-	o.Status, o.Segments, o.Detail = Sent, len(segments), "accepted as "+strings.Join(ids, ", ")
-	o.ProviderID, o.MoreIDs = ids[0], ids[1:]
-	return o
+	return Outcome{Status: Sent, ProviderID: ids[0], MoreIDs: named(ids[1:]), Segments: len(segments), Detail: shorten("accepted as " + strings.Join(ids, ", "))}
+}
+
+// named are the ids of segments that got one.
+func named(ids []string) []string {
+	return slices.DeleteFunc(ids, func(id string) bool { return id == "" })
 }
 
 // partly is the outcome of a message of which one segment was not accepted. After an accepted one it cannot be sent again:
@@ -238,7 +241,7 @@ func partly(failed Outcome, ids []string, of int) Outcome {
 	if len(ids) == 0 {
 		return failed
 	}
-	o := Outcome{Status: failed.Status, ProviderID: ids[0], MoreIDs: ids[1:], Segments: len(ids), Hard: failed.Hard,
+	o := Outcome{Status: failed.Status, ProviderID: ids[0], MoreIDs: named(ids[1:]), Segments: len(ids), Hard: failed.Hard,
 		Detail: fmt.Sprintf("%d of %d segments were accepted; of the next: %s", len(ids), of, failed.Detail)}
 	if o.Status == Temporary {
 		o.Status = Permanent
