@@ -44,7 +44,7 @@ type texts struct {
 
 	mu      sync.Mutex
 	session *binding           // nil: none is bound
-	attempt chan struct{}      // closed when the attempt to bind that is under way ends; nil: none is
+	next    chan struct{}      // closed when the attempt to bind that is under way, or the session, has ended; nil: neither is there
 	failure error              // why the last one failed, or the last session ended
 	stop    context.CancelFunc // nil: nothing keeps a session
 	stopped chan struct{}      // closed when nothing does any more
@@ -85,7 +85,7 @@ func (t *texts) start() {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	t.stop, t.stopped = cancel, make(chan struct{})
-	t.attempt = make(chan struct{})
+	t.next = make(chan struct{})
 	go t.keep(ctx, t.stopped)
 }
 
@@ -107,17 +107,24 @@ func (t *texts) Close() error {
 	return nil
 }
 
-// keep binds one session after another until ctx ends.
+// keep binds one session after another until ctx ends: at once after one that answered a submit, else after a while that
+// doubles, so that an SMSC which takes nobody, or hangs up on everybody, is not stormed.
 func (t *texts) keep(ctx context.Context, stopped chan<- struct{}) {
 	defer close(stopped)
 	wait := t.patience.rebind
 	for {
 		bound, in, err := t.bind(ctx)
-		t.tried(bound, err)
+		t.became(bound, err, err == nil)
+		atOnce := false
 		if err == nil {
-			wait = t.patience.rebind
 			t.serve(ctx, bound, in)
-			t.tried(nil, bound.why())
+			if atOnce = bound.proven.Load() && ctx.Err() == nil; atOnce {
+				wait = t.patience.rebind
+			}
+			t.became(nil, bound.why(), atOnce)
+		}
+		if atOnce {
+			continue
 		}
 		pause := time.NewTimer(wait)
 		select {
@@ -129,23 +136,22 @@ func (t *texts) keep(ctx context.Context, stopped chan<- struct{}) {
 			return
 		case <-pause.C:
 		}
-		if err != nil {
-			wait = min(2*wait, rebindMax)
-		}
-		t.mu.Lock()
-		t.attempt = make(chan struct{})
-		t.mu.Unlock()
+		wait = min(2*wait, rebindMax)
+		t.became(nil, nil, true)
 	}
 }
 
-// tried says what came of an attempt to bind, or that a session ended.
-func (t *texts) tried(bound *binding, err error) {
+// became says that there is a session now or none, why, and whether something follows that is worth waiting for.
+func (t *texts) became(bound *binding, err error, more bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.session, t.failure = bound, err
-	if t.attempt != nil {
-		close(t.attempt)
-		t.attempt = nil
+	if t.next != nil {
+		close(t.next)
+		t.next = nil
+	}
+	if more {
+		t.next = make(chan struct{})
 	}
 }
 
@@ -178,23 +184,24 @@ func (t *texts) serve(ctx context.Context, s *binding, in *bufio.Reader) {
 	working.Wait()
 }
 
-// bound is the session, after waiting for an attempt to bind one that is under way.
+// bound is the session, after waiting for an attempt to bind one that is under way, or follows at once upon a session that
+// just ended.
 func (t *texts) bound(ctx context.Context) (*binding, error) {
 	t.start()
 	for {
 		t.mu.Lock()
-		s, attempt, failure := t.session, t.attempt, t.failure
+		s, next, failure := t.session, t.next, t.failure
 		t.mu.Unlock()
 		switch {
 		case s != nil && s.why() == nil:
 			return s, nil
-		case s != nil:
+		case s != nil && !s.proven.Load():
 			return nil, s.why()
-		case attempt == nil:
+		case next == nil:
 			return nil, failure
 		}
 		select {
-		case <-attempt:
+		case <-next:
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
