@@ -106,7 +106,9 @@ func TestWhatASessionBroughtIsGivenOnThoughItBroke(t *testing.T) {
 	const said = 5
 	c := newSMSC(t)
 	c.Order(smsctest.Orders{Answer: func(int, smsctest.Submit) smsctest.Answer { return smsctest.Answer{HangUpThen: true} },
-		Receipts: func(smsctest.Submit) []smsctest.Receipt { return slices.Repeat([]smsctest.Receipt{smsctest.Delivered()}, said) }})
+		Receipts: func(smsctest.Submit) []smsctest.Receipt {
+			return slices.Repeat([]smsctest.Receipt{smsctest.Delivered()}, said)
+		}})
 	s := newTexts(campaigns.ChannelSettings{Host: "127.0.0.1", Port: c.Port()}, Options{Clock: noon})
 	s.patience.linger = 0
 	heard := make(chan campaigns.Receipt, said)
