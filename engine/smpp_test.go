@@ -3,7 +3,11 @@ package engine_test
 import (
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
+	"time"
+
+	"github.com/linxGnu/gosmpp/data"
 
 	"beckon/campaigns"
 	"beckon/campaigns/store"
@@ -137,5 +141,55 @@ func TestALandlineFailsAloneAndSaysWhy(t *testing.T) {
 	failed := w.messages(store.MessageFilter{Campaign: sent.ID, Status: campaigns.MessageFailed})[0]
 	if last := failed.History[len(failed.History)-1]; failed.CustomerID != "c2" || !strings.Contains(last.Detail, "landline") {
 		t.Errorf("%s: %+v", failed.CustomerID, failed.History)
+	}
+}
+
+func TestAnSMSCThatHangsUpGetsNothingTwiceAndNothingIsLost(t *testing.T) {
+	const people, window = 150, 4
+	w := newWorld(t, "2026-11-21T10:00:00+08:00")
+	c := w.smscChannel(func(s *campaigns.ChannelSettings) { s.Window = window })
+	w.withPhones(people, nil)
+	var mu sync.Mutex
+	taken := map[string]int{} // whatever may have been accepted
+	c.Order(smsctest.Orders{Answer: func(n int, s smsctest.Submit) smsctest.Answer {
+		mu.Lock()
+		defer mu.Unlock()
+		if n%40 != 10 {
+			taken[s.To]++
+		}
+		switch {
+		case n%40 == 0:
+			return smsctest.Answer{HangUp: true}
+		case n%40 == 20:
+			return smsctest.Answer{HangUpThen: true}
+		case n%40 == 10:
+			return smsctest.Answer{Status: data.ESME_RTHROTTLED}
+		case n%40 == 30:
+			return smsctest.Answer{Raw: []byte("HTTP/1.1 502 Bad Gateway\r\n\r\n")}
+		}
+		return smsctest.Answer{}
+	}})
+	sent := w.textCampaign("Hi {{ customer.name }}", func(d *campaigns.Definition) { d.ValidFor = new(7 * campaigns.Day) })
+	var run campaigns.Run
+	for range 60 {
+		w.settle()
+		if run = w.runs(sent.ID)[0]; run.Status == campaigns.Done {
+			break
+		}
+		w.clock.Advance(time.Hour)
+	}
+	broken := len(c.Submits()) / 20 // half of all sessions' ends cost what was under way
+	if run.Status != campaigns.Done || run.Messages["sent"]+run.Messages["unknown"] != people || run.Messages["unknown"] > int64(broken*window) {
+		t.Errorf("%v, %s after %d submits", run.Messages, run.Status, len(c.Submits()))
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	for to, n := range taken {
+		if n > 1 {
+			t.Errorf("%s was taken %d times", to, n)
+		}
+	}
+	if len(taken) != people {
+		t.Errorf("%d of %d were tried", len(taken), people)
 	}
 }

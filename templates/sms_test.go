@@ -3,7 +3,9 @@ package templates
 import (
 	"strings"
 	"testing"
+	"unicode/utf16"
 
+	"github.com/warthog618/sms"
 	"pgregory.net/rapid"
 )
 
@@ -40,6 +42,42 @@ func TestSegmentsAreCountedAsTheyAreSent(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestSegmentsTogetherAreTheTextAndEachEndsWithAWholeCharacter(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		text := rapid.StringOfN(rapid.RuneFrom([]rune("ab€[|Δ中😀")), 1, 500, -1).Draw(t, "text")
+		encoding, segments := Split(text)
+		read := ""
+		for i, s := range segments {
+			most, last := 140, len(s)-1
+			if len(segments) > 1 {
+				most -= 6
+			}
+			if encoding == GSM7 {
+				if len(s) > most*8/7 || s[last] == 0x1b {
+					t.Fatalf("segment %d of %d septets ends with %x", i, len(s), s[last])
+				}
+				read += ReadGSM7(s)
+				continue
+			}
+			if len(s) > most || len(s)%2 != 0 || s[last-1]&0xFC == 0xD8 {
+				t.Fatalf("segment %d of %d octets ends with %x", i, len(s), s[last-1:])
+			}
+			units := make([]uint16, len(s)/2)
+			for j := range units {
+				units[j] = uint16(s[2*j])<<8 | uint16(s[2*j+1])
+			}
+			read += string(utf16.Decode(units))
+		}
+		if read != text {
+			t.Fatalf("%q is read as %q", text, read)
+		}
+		pdus, err := sms.Encode([]byte(text)) // by itself
+		if err != nil || len(pdus) != len(segments) {
+			t.Fatalf("%d segments, not %d: %v", len(segments), len(pdus), err)
+		}
+	})
 }
 
 func TestSegmentsAreEnoughAndNotTooMany(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -43,7 +44,7 @@ type texts struct {
 
 	mu      sync.Mutex
 	session *binding           // nil: none is bound
-	attempt chan struct{}      // closed when the attempt to bind that is under way ends; nil: none is
+	next    chan struct{}      // closed when the attempt to bind that is under way, or the session, has ended; nil: neither is there
 	failure error              // why the last one failed, or the last session ended
 	stop    context.CancelFunc // nil: nothing keeps a session
 	stopped chan struct{}      // closed when nothing does any more
@@ -84,7 +85,7 @@ func (t *texts) start() {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	t.stop, t.stopped = cancel, make(chan struct{})
-	t.attempt = make(chan struct{})
+	t.next = make(chan struct{})
 	go t.keep(ctx, t.stopped)
 }
 
@@ -92,52 +93,65 @@ func (t *texts) start() {
 func (t *texts) Close() error {
 	t.mu.Lock()
 	stop, stopped := t.stop, t.stopped
-	t.stop = nil
 	t.mu.Unlock()
-	if stop != nil {
-		stop()
-		<-stopped
+	if stop == nil {
+		return nil
+	}
+	stop()
+	<-stopped
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.stopped == stopped {
+		t.stop = nil
 	}
 	return nil
 }
 
-// keep binds one session after another until ctx ends.
+// keep binds one session after another until ctx ends: at once after one that answered a submit, else after a while that
+// doubles, so that an SMSC which takes nobody, or hangs up on everybody, is not stormed.
 func (t *texts) keep(ctx context.Context, stopped chan<- struct{}) {
 	defer close(stopped)
 	wait := t.patience.rebind
 	for {
 		bound, in, err := t.bind(ctx)
-		t.tried(bound, err)
+		t.became(bound, err, err == nil)
+		atOnce := false
 		if err == nil {
-			wait = t.patience.rebind
 			t.serve(ctx, bound, in)
-			t.tried(nil, bound.why())
+			if atOnce = bound.proven.Load() && ctx.Err() == nil; atOnce {
+				wait = t.patience.rebind
+			}
+			t.became(nil, bound.why(), atOnce)
+		}
+		if atOnce {
+			continue
 		}
 		pause := time.NewTimer(wait)
 		select {
 		case <-ctx.Done():
 			pause.Stop()
-			t.assembly.flush(context.WithoutCancel(ctx), t, 0)
+			soon, cancel := context.WithTimeout(context.WithoutCancel(ctx), t.patience.part)
+			t.assembly.flush(soon, t, 0)
+			cancel()
 			return
 		case <-pause.C:
 		}
-		if err != nil {
-			wait = min(2*wait, rebindMax)
-		}
-		t.mu.Lock()
-		t.attempt = make(chan struct{})
-		t.mu.Unlock()
+		wait = min(2*wait, rebindMax)
+		t.became(nil, nil, true)
 	}
 }
 
-// tried says what came of an attempt to bind, or that a session ended.
-func (t *texts) tried(bound *binding, err error) {
+// became says that there is a session now or none, why, and whether something follows that is worth waiting for.
+func (t *texts) became(bound *binding, err error, more bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.session, t.failure = bound, err
-	if t.attempt != nil {
-		close(t.attempt)
-		t.attempt = nil
+	if t.next != nil {
+		close(t.next)
+		t.next = nil
+	}
+	if more {
+		t.next = make(chan struct{})
 	}
 }
 
@@ -150,11 +164,7 @@ func (t *texts) bind(ctx context.Context) (*binding, *bufio.Reader, error) {
 		return nil, nil, fmt.Errorf("connecting: %w", err)
 	}
 	s, in := newBinding(conn, t.Window(), t.patience), bufio.NewReaderSize(conn, 64<<10)
-	defer context.AfterFunc(ctx, func() {
-		if t.current() != s {
-			s.end(errSessionClosed) // it has nobody's messages yet
-		}
-	})()
+	defer context.AfterFunc(ctx, func() { s.end(errSessionClosed) })() // it has nobody's messages yet
 	if err := s.bind(t.settings.Username, campaigns.Text(t.settings.Password), t.settings.SystemType, in); err != nil {
 		s.end(err)
 		return nil, nil, err
@@ -162,38 +172,36 @@ func (t *texts) bind(ctx context.Context) (*binding, *bufio.Reader, error) {
 	return s, in, nil
 }
 
-func (t *texts) current() *binding {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.session
-}
-
-// serve works on a session until it is over and what it brought is given on.
+// serve works on a session until it is over and what it brought is given on, or the listener had a moment for that.
 func (t *texts) serve(ctx context.Context, s *binding, in *bufio.Reader) {
+	hearing, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
 	var working sync.WaitGroup
 	working.Go(func() { s.read(in) })
-	working.Go(func() { t.hear(context.WithoutCancel(ctx), s) })
+	working.Go(func() { t.hear(hearing, s) })
 	s.keep(ctx)
+	defer time.AfterFunc(t.patience.part, cancel).Stop()
 	working.Wait()
 }
 
-// bound is the session, after waiting for an attempt to bind one that is under way.
+// bound is the session, after waiting for an attempt to bind one that is under way, or follows at once upon a session that
+// just ended.
 func (t *texts) bound(ctx context.Context) (*binding, error) {
 	t.start()
 	for {
 		t.mu.Lock()
-		s, attempt, failure := t.session, t.attempt, t.failure
+		s, next, failure := t.session, t.next, t.failure
 		t.mu.Unlock()
 		switch {
 		case s != nil && s.why() == nil:
 			return s, nil
-		case s != nil:
+		case s != nil && !s.proven.Load():
 			return nil, s.why()
-		case attempt == nil:
+		case next == nil:
 			return nil, failure
 		}
 		select {
-		case <-attempt:
+		case <-next:
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
@@ -214,7 +222,6 @@ func (t *texts) Send(ctx context.Context, m Message) Outcome {
 		return Outcome{Status: Permanent, Detail: fmt.Sprintf("the text has %d segments: a message has at most %d", len(segments), segmentsMax)}
 	}
 	submits := t.submits(m, encoding, segments)
-	o := Outcome{}
 	var ids []string
 	for i, submit := range submits {
 		one := t.handOver(ctx, submit)
@@ -227,9 +234,12 @@ func (t *texts) Send(ctx context.Context, m Message) Outcome {
 		}
 		ids = append(ids, one.ProviderID)
 	}
-	o.Status, o.Segments, o.Detail = Sent, len(segments), "accepted as "+strings.Join(ids, ", ")
-	o.ProviderID, o.MoreIDs = ids[0], ids[1:]
-	return o
+	return Outcome{Status: Sent, ProviderID: ids[0], MoreIDs: named(ids[1:]), Segments: len(segments), Detail: shorten("accepted as " + strings.Join(ids, ", "))}
+}
+
+// named are the ids of segments that got one.
+func named(ids []string) []string {
+	return slices.DeleteFunc(ids, func(id string) bool { return id == "" })
 }
 
 // partly is the outcome of a message of which one segment was not accepted. After an accepted one it cannot be sent again:
@@ -238,7 +248,7 @@ func partly(failed Outcome, ids []string, of int) Outcome {
 	if len(ids) == 0 {
 		return failed
 	}
-	o := Outcome{Status: failed.Status, ProviderID: ids[0], MoreIDs: ids[1:], Segments: len(ids), Hard: failed.Hard,
+	o := Outcome{Status: failed.Status, ProviderID: ids[0], MoreIDs: named(ids[1:]), Segments: len(ids), Hard: failed.Hard,
 		Detail: fmt.Sprintf("%d of %d segments were accepted; of the next: %s", len(ids), of, failed.Detail)}
 	if o.Status == Temporary {
 		o.Status = Permanent

@@ -110,6 +110,13 @@ func bound(t *testing.T, s *texts) {
 	}
 }
 
+// sessionOf is a sender's session, nil for none.
+func sessionOf(s *texts) *binding {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.session
+}
+
 func text(words string) Message {
 	return Message{ID: "0190", To: "+8613812345678", Parts: templates.Parts{"text": words}}
 }
@@ -322,9 +329,7 @@ func TestAWindowOfMessagesIsOnItsWayAtOnce(t *testing.T) {
 			t.Errorf("%+v", got)
 		}
 	}
-	if n := len(c.Submits()); n != s.Window() {
-		t.Errorf("%d submits", n)
-	}
+	eventually(t, func() bool { return len(c.Submits()) == s.Window() })
 }
 
 func TestOnlyWhatWasSubmittedIsUnknownWhenASessionBreaks(t *testing.T) {
@@ -349,7 +354,7 @@ func TestOnlyWhatWasSubmittedIsUnknownWhenASessionBreaks(t *testing.T) {
 	if got := again(); got.Status != Sent || got.ProviderID != "2" {
 		t.Errorf("hung up after the answer: %+v", got)
 	}
-	if broken := s.current(); broken != nil {
+	if broken := sessionOf(s); broken != nil {
 		within(t, broken.over, "end of the session")
 	}
 	if got := again(); got.Status != Sent || got.ProviderID != "3" || len(c.Submits()) != 3 {
@@ -362,16 +367,19 @@ func TestWithoutASessionNothingWasAttempted(t *testing.T) {
 	cases := map[string]struct {
 		orders smsctest.Orders
 		gone   bool
+		tls    string
 		says   string
 	}{
 		"a wrong password": {orders: smsctest.Orders{Password: "another"}, says: "ESME_RINVPASWD"},
 		"a refused bind":   {orders: smsctest.Orders{Refuse: data.ESME_RBINDFAIL}, says: "ESME_RBINDFAIL"},
 		"nobody there":     {gone: true, says: "connecting"},
+		"no TLS there":     {tls: "tls", says: "connecting"},
 	}
 	for name, bad := range cases {
 		t.Run(name, func(t *testing.T) {
 			c.Order(bad.orders)
 			s := texter(t, c, nil, func(s *campaigns.ChannelSettings) {
+				s.TLS = bad.tls
 				if bad.gone {
 					s.Port = 1
 				}
@@ -399,11 +407,33 @@ func TestAClosedSenderBeginsAnew(t *testing.T) {
 	}
 }
 
+func TestClosingWaitsForTheListenerAndNoLongerThanAMoment(t *testing.T) {
+	c := newSMSC(t)
+	c.Order(smsctest.Orders{Receipts: func(smsctest.Submit) []smsctest.Receipt { return []smsctest.Receipt{smsctest.Delivered()} }})
+	s := newTexts(campaigns.ChannelSettings{Host: "127.0.0.1", Port: c.Port()}, Options{Clock: noon})
+	s.patience.part = 100 * time.Millisecond
+	begun, ended := make(chan bool, 1), make(chan error, 1)
+	s.listener.Receipts = func(ctx context.Context, _ []campaigns.Receipt) error {
+		begun <- true
+		<-ctx.Done() // a database that does not answer
+		ended <- ctx.Err()
+		return ctx.Err()
+	}
+	bound(t, s)
+	within(t, begun, "receipt")
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	if len(ended) != 1 {
+		t.Error("the listener was left alone")
+	}
+}
+
 func TestAPeerThatPartsGetsNothingMore(t *testing.T) {
 	c := newSMSC(t)
 	s := texter(t, c, nil, nil)
 	bound(t, s)
-	first := s.current()
+	first := sessionOf(s)
 	if err := c.Say(pdu.NewUnbind()); err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -99,6 +100,33 @@ func TestAReceiptThatWasPutOffOrCutOffComesAgain(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	eventually(t, func() bool { return c.Answers(data.ESME_ROK) == 1 })
+}
+
+func TestWhatASessionBroughtIsGivenOnThoughItBroke(t *testing.T) {
+	const said = 5
+	c := newSMSC(t)
+	c.Order(smsctest.Orders{Answer: func(int, smsctest.Submit) smsctest.Answer { return smsctest.Answer{HangUpThen: true} },
+		Receipts: func(smsctest.Submit) []smsctest.Receipt {
+			return slices.Repeat([]smsctest.Receipt{smsctest.Delivered()}, said)
+		}})
+	s := newTexts(campaigns.ChannelSettings{Host: "127.0.0.1", Port: c.Port()}, Options{Clock: noon})
+	s.patience.linger = 0
+	heard := make(chan campaigns.Receipt, said)
+	s.listener.Receipts = func(_ context.Context, receipts []campaigns.Receipt) error {
+		if first := sessionOf(s); first != nil {
+			<-first.over // it listens slowly
+		}
+		for _, r := range receipts {
+			heard <- r
+		}
+		return nil
+	}
+	s.start()
+	defer s.Close()
+	bound(t, s)
+	for range said {
+		within(t, heard, "receipt")
+	}
 }
 
 func TestWhereNobodyListensNothingIsTaken(t *testing.T) {
@@ -299,6 +327,7 @@ func TestASubmitWithoutAnAnswerIsUnknownAndItsSessionOver(t *testing.T) {
 			t.Errorf("%+v after %v", got, took)
 		}
 		time.Sleep(5 * time.Second)
+		synctest.Wait()
 		if len(dialled) != 2 || dialled[1] != 11*time.Second || s.Close() != nil {
 			t.Errorf("dialled at %v", dialled)
 		}
@@ -312,11 +341,13 @@ func TestASessionThatAnswersNoEnquiryIsOver(t *testing.T) {
 		c := smsctest.Silent()
 		s := piped(t, c, newEars(), &dialled)
 		time.Sleep(605 * time.Second)
+		synctest.Wait()
 		if len(dialled) != 1 || c.Bound() != 1 {
 			t.Errorf("while it answers: dialled at %v, %d bound", dialled, c.Bound())
 		}
 		c.Order(smsctest.Orders{Mute: true})
 		time.Sleep(95 * time.Second)
+		synctest.Wait()
 		if len(dialled) != 2 || dialled[1] != 691*time.Second || s.Close() != nil {
 			t.Errorf("dialled at %v", dialled)
 		}
@@ -329,6 +360,7 @@ func TestSessionsAreTriedAgainLessAndLessOften(t *testing.T) {
 		var dialled []time.Duration
 		s := piped(t, nil, newEars(), &dialled)
 		time.Sleep(100 * time.Second)
+		synctest.Wait()
 		want := []time.Duration{0, 1, 3, 7, 15, 31, 61, 91}
 		for i := range want {
 			want[i] *= time.Second

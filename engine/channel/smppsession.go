@@ -51,6 +51,7 @@ type binding struct {
 	writing  sync.Mutex
 	sequence atomic.Int32
 	enquired atomic.Int32 // enquire_link since the peer was last heard
+	proven   atomic.Bool  // it answered a submit
 
 	mu      sync.Mutex
 	pending map[int32]chan frame
@@ -233,6 +234,7 @@ func (s *binding) take(f frame) {
 		delete(s.pending, n) // the first answer counts
 		s.mu.Unlock()
 		if answered != nil {
+			s.proven.Store(true)
 			answered <- f
 		}
 	case data.DELIVER_SM:
