@@ -204,6 +204,9 @@ func TestAKindThatNobodyDescribesIsRefusedByName(t *testing.T) {
 	p.post("/v1/channels", gateway).want(201)
 	p.post("/v1/templates", object{"name": "x", "channel": "wechat", "parts": object{"title": "x"}}).want(422).names("parts.text")
 	p.post("/v1/templates", object{"name": "x", "channel": "wechat", "parts": object{"title": "x", "text": "y", "html": "z"}}).want(422).names("parts.html")
+	edited := weChatGateway("http://127.0.0.1:1")
+	edited["settings"].(object)["sends"] = "push"
+	p.put("/v1/channels/wx", edited).want(422).names("settings.sends")
 	other := weChatGateway("http://127.0.0.1:1")
 	other["id"] = "wx2"
 	theirs := other["settings"].(object)
