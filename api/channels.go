@@ -137,6 +137,9 @@ func (s *Server) checkEdited(ctx context.Context, tx *store.Tx, old, edited *cam
 	if edited.Kind != old.Kind {
 		return campaigns.Invalid("kind", "stays %q: create another channel for another kind", old.Kind)
 	}
+	if edited.Kind == campaigns.KindGateway && edited.Settings.Carries() != old.Settings.Carries() {
+		return campaigns.Invalid("settings.sends", "stays %q: create another channel for another kind of address", old.Settings.Carries())
+	}
 	return s.engine.CheckChannel(ctx, tx, edited)
 }
 

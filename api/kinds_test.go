@@ -68,10 +68,14 @@ func weChatGateway(at string) object {
 
 // weChatShop makes attributes, gateway, template and customers; of c0 to c7 c0 to c3 can be written to.
 func weChatShop(sv *posting, at string) (template string) {
-	sv.do("PATCH", "/v1/workspace", object{"public_url": "https://shop.example.com", "caps": []object{{"channel": "wechat", "max": 2, "window": "24h"}}, "quiet_hours": nil, "global_holdout": 0}).want(200)
 	sv.put("/v1/attributes/wechat_openid", object{"type": "text"}).want(200)
 	sv.put("/v1/attributes/wechat_consent", object{"type": "bool"}).want(200)
+	settings := object{"public_url": "https://shop.example.com", "caps": []object{{"channel": "wechat", "max": 2, "window": "24h"}}, "quiet_hours": nil, "global_holdout": 0}
+	sv.do("PATCH", "/v1/workspace", settings).want(422).names("caps[0].channel")
 	sv.post("/v1/channels", weChatGateway(at)).want(201)
+	sv.do("PATCH", "/v1/workspace", settings).want(200)
+	sv.do("DELETE", "/v1/attributes/wechat_openid", nil).want(409)
+	sv.do("PATCH", "/v1/attributes/wechat_consent", object{"name": "other"}).want(409)
 	template = sv.post("/v1/templates", object{"name": "Hi", "channel": "wechat", "parts": object{"title": "Dear {{ customer.name }}", "text": "Leave: {{ links.unsubscribe }}"}}).want(201).text("id")
 	for i := range 8 {
 		attributes := object{"wechat_openid": fmt.Sprintf("o%d", i), "wechat_consent": true}
@@ -200,6 +204,9 @@ func TestAKindThatNobodyDescribesIsRefusedByName(t *testing.T) {
 	p.post("/v1/channels", gateway).want(201)
 	p.post("/v1/templates", object{"name": "x", "channel": "wechat", "parts": object{"title": "x"}}).want(422).names("parts.text")
 	p.post("/v1/templates", object{"name": "x", "channel": "wechat", "parts": object{"title": "x", "text": "y", "html": "z"}}).want(422).names("parts.html")
+	edited := weChatGateway("http://127.0.0.1:1")
+	edited["settings"].(object)["sends"] = "push"
+	p.put("/v1/channels/wx", edited).want(422).names("settings.sends")
 	other := weChatGateway("http://127.0.0.1:1")
 	other["id"] = "wx2"
 	theirs := other["settings"].(object)

@@ -82,6 +82,9 @@ func (s *Server) editWorkspace(ctx context.Context, in *workspaceEdit) (*one[wor
 		if err := engine.CheckExcluded(ctx, tx, w.Excluded); err != nil {
 			return err
 		}
+		if err := engine.CheckCapKinds(ctx, tx, w.Caps); err != nil {
+			return err
+		}
 		if err := tx.SaveWorkspace(ctx, w); err != nil {
 			return err
 		}

@@ -114,7 +114,9 @@ func spoiltLimits() []spoilt {
 		{"no pace", "once", "pace", func(d *campaigns.Definition) { d.Pace = &campaigns.Pace{} }},
 		{"a pace backwards", "once", "pace.per_hour", func(d *campaigns.Definition) { d.Pace = &campaigns.Pace{PerHour: -5} }},
 		{"a spread over a year", "once", "pace.spread_over", func(d *campaigns.Definition) { d.Pace = &campaigns.Pace{SpreadOver: &tooLong} }},
-		{"a cap of a pigeon", "once", "caps[0].channel", func(d *campaigns.Definition) { d.Caps = &[]campaigns.Cap{{Channel: "pigeon", Max: 1, Window: minute}} }},
+		{"a cap of a pigeon", "once", "caps[0].channel", func(d *campaigns.Definition) {
+			d.Caps = &[]campaigns.Cap{{Channel: "a pigeon", Max: 1, Window: minute}}
+		}},
 		{"a cap of nothing", "once", "caps[0].max", func(d *campaigns.Definition) { d.Caps = &[]campaigns.Cap{{Channel: "any", Window: minute}} }},
 		{"a cap without a window", "once", "caps[0].window", func(d *campaigns.Definition) { d.Caps = &[]campaigns.Cap{{Channel: "any", Max: 1}} }},
 		{"a retry without a time", "once", "capped.retry_for", func(d *campaigns.Definition) { d.Capped = &campaigns.Capped{} }},

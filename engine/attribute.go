@@ -153,6 +153,9 @@ func (e *Engine) changeAttribute(ctx context.Context, name string, change func(t
 
 // refuseAttribute is a conflict that names who uses an attribute.
 func (d definitions) refuseAttribute(ctx context.Context, tx *store.Tx, done string, a campaigns.Attribute) error {
+	if err := refuseKind(ctx, tx, done, a.Name); err != nil {
+		return err
+	}
 	all, err := tx.AllAttributes(ctx)
 	if err != nil {
 		return err

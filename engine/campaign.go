@@ -105,6 +105,11 @@ func (e *Engine) checkCampaign(ctx context.Context, tx *store.Tx, c *campaigns.C
 	if err := tx.HoldDefinitions(ctx); err != nil {
 		return err
 	}
+	if c.Caps != nil {
+		if err := CheckCapKinds(ctx, tx, *c.Caps); err != nil {
+			return err
+		}
+	}
 	_, err := e.newPlan(ctx, tx, *c, tx.Now)
 	return err
 }

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -196,6 +197,37 @@ func withoutConsent(ctx context.Context, tx *store.Tx, byKind map[string][]campa
 	refused, err := tx.WithoutConsent(ctx, usual)
 	for id := range refused {
 		reasons[id] = "consent was withdrawn"
+	}
+	return err
+}
+
+// CheckCapKinds says which caps count a kind of address that nobody describes.
+func CheckCapKinds(ctx context.Context, tx *store.Tx, caps []campaigns.Cap) error {
+	var known kinds
+	var checks campaigns.Checks
+	for i, c := range caps {
+		if slices.Contains([]string{campaigns.Email, campaigns.SMS, campaigns.AnyChannel}, c.Channel) {
+			continue
+		}
+		if known == nil {
+			var err error
+			if known, err = readKinds(ctx, tx); err != nil {
+				return err
+			}
+		}
+		_, is := known[c.Channel]
+		checks.Require(is, fmt.Sprintf("caps[%d].channel", i), "%q should be any, email, sms%s", c.Channel, known.listed())
+	}
+	return checks.Err()
+}
+
+// refuseKind is a conflict that names the gateways by whose kind of address an attribute is read.
+func refuseKind(ctx context.Context, tx *store.Tx, done, attribute string) error {
+	channels, err := tx.Channels(ctx)
+	for i := range channels {
+		if kind, is := channels[i].OwnKind(); is && (kind.Address == attribute || kind.Consent == attribute) {
+			return campaigns.Conflict("it is used and cannot be %s: by the channel %s, which reads its kind of address from it; change that first", done, channels[i].Name)
+		}
 	}
 	return err
 }

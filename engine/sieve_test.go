@@ -37,7 +37,16 @@ func newMixedShop(t *testing.T) *mixedShop {
 	m := &mixedShop{t, t.Context(), clock, s, New(s, Options{}), map[string]campaigns.ID{}, rand.New(rand.NewPCG(3, 9))}
 	m.settings(func(w *campaigns.Workspace) { w.GlobalHoldout = 0.2 })
 	m.update(func(tx *store.Tx) error {
-		for kind, parts := range map[string]map[string]string{campaigns.Email: {"subject": "Hi", "text": "Hello"}, campaigns.SMS: {"text": "Hello"}} {
+		for name, kind := range map[string]string{"openid": "text", "openid_consent": "bool"} {
+			if err := tx.CreateAttribute(m.ctx, &campaigns.Attribute{Name: name, Type: kind}); err != nil {
+				return err
+			}
+		}
+		return tx.CreateChannel(m.ctx, &campaigns.Channel{ID: "wx", Name: "WeChat", Kind: campaigns.KindGateway, Settings: campaigns.ChannelSettings{
+			GatewaySettings: campaigns.GatewaySettings{URL: "http://127.0.0.1:1/", Sends: "wechat", Address: "openid", Consent: "openid_consent"}}})
+	})
+	m.update(func(tx *store.Tx) error {
+		for kind, parts := range map[string]map[string]string{campaigns.Email: {"subject": "Hi", "text": "Hello"}, campaigns.SMS: {"text": "Hello"}, "wechat": {"text": "Hello"}} {
 			template := campaigns.Template{TemplateDefinition: campaigns.TemplateDefinition{Name: kind, Channel: kind, Parts: parts}}
 			if err := tx.CreateTemplate(m.ctx, &template); err != nil {
 				return err
@@ -94,10 +103,14 @@ func (m *mixedShop) customers(from, to int) {
 			if yes := maybe(0.6); maybe(0.9) {
 				c.SMSConsent = &yes
 			}
+			openID := fmt.Sprintf("o%d", m.random.IntN(70))
+			if c.Attributes = map[string]any{"openid_consent": maybe(0.6)}; maybe(0.7) {
+				c.Attributes["openid"] = []string{openID, ""}[m.random.IntN(8)/7]
+			}
 			if err := tx.SaveCustomer(m.ctx, c); err != nil {
 				return err
 			}
-			for kind, address := range map[string]string{campaigns.Email: email, campaigns.SMS: phone} {
+			for kind, address := range map[string]string{campaigns.Email: email, campaigns.SMS: phone, "wechat": openID} {
 				if maybe(0.05) {
 					if err := tx.Suppress(m.ctx, &campaigns.Suppression{Channel: kind, Address: address, Reason: "bounced"}); err != nil {
 						return err
@@ -119,7 +132,7 @@ func (m *mixedShop) drawCampaign(t *rapid.T) campaigns.Campaign {
 	d.Entry = rapid.SampledFrom([]*campaigns.Entry{nil, {Limit: "once"}, {OncePer: "day"}, {OncePer: "year"}, {OnceFor: "city"}, {Every: &every}}).Draw(t, "entry")
 	for i := range rapid.IntRange(1, 3).Draw(t, "variants") {
 		v := campaigns.Variant{Name: fmt.Sprint("v", i), Weight: 1, ChannelID: campaigns.Catcher}
-		kinds := rapid.SampledFrom([][]string{{campaigns.Email}, {campaigns.SMS}, {campaigns.Email, campaigns.SMS}, {campaigns.SMS, campaigns.Email}}).Draw(t, "ways")
+		kinds := rapid.SampledFrom([][]string{{campaigns.Email}, {campaigns.SMS}, {campaigns.Email, campaigns.SMS}, {campaigns.SMS, campaigns.Email}, {"wechat"}, {"wechat", campaigns.Email}, {campaigns.SMS, "wechat"}}).Draw(t, "ways")
 		v.TemplateID = m.templates[kinds[0]]
 		for _, kind := range kinds[1:] {
 			v.Fallback = append(v.Fallback, campaigns.Way{ChannelID: campaigns.Catcher, TemplateID: m.templates[kind]})

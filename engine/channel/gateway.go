@@ -8,8 +8,10 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
+	"net/netip"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -32,7 +34,8 @@ const (
 // body that cannot be had twice, which forbids it; one that never left this machine is repeated by Send itself.
 //
 // Why redirects are not followed and the host is never a variable: the address is an administrator's, and neither a
-// customer's data nor the service may lead a request with our credentials elsewhere, such as to the machine's own metadata.
+// customer's data nor the service may lead a request with our credentials elsewhere. Addresses within the shop's own network
+// are allowed, for many gateways are there; link-local ones, such as that of a cloud's metadata, are not.
 type gateway struct {
 	settings campaigns.ChannelSettings // completed by their preset
 	clock    func() time.Time
@@ -60,9 +63,18 @@ func openGateway(s campaigns.ChannelSettings, o Options) (Sender, error) {
 
 // transport speaks HTTP/1.1, where a request has its connection for itself: how many there are is the window.
 func (g *gateway) transport() *http.Transport {
-	return &http.Transport{Proxy: http.ProxyFromEnvironment, DialContext: (&net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}).DialContext,
+	return &http.Transport{Proxy: http.ProxyFromEnvironment, DialContext: (&net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second, Control: notLinkLocal}).DialContext,
 		TLSHandshakeTimeout: dialTimeout, MaxIdleConns: g.Window(), MaxIdleConnsPerHost: g.Window(), MaxConnsPerHost: g.Window(),
 		IdleConnTimeout: 50 * time.Second, MaxResponseHeaderBytes: bodyMax, DisableCompression: true}
+}
+
+// notLinkLocal keeps requests from the addresses at which clouds tell a machine its credentials, whatever name led there.
+func notLinkLocal(_, address string, _ syscall.RawConn) error {
+	at, err := netip.ParseAddrPort(address)
+	if err != nil || at.Addr().Unmap().IsLinkLocalUnicast() {
+		return fmt.Errorf("%s is a link-local address, where no gateway is", address)
+	}
+	return nil
 }
 
 // compile reads the frames, and tries them with values that stand for a message's.

@@ -341,3 +341,43 @@ func TestADescriptionThatCannotWorkIsRefusedWhenItIsSaved(t *testing.T) {
 		}
 	}
 }
+
+func TestAMachinesMetadataIsNoGateway(t *testing.T) {
+	for _, at := range []string{"http://169.254.169.254", "http://[fe80::1]", "http://[::ffff:169.254.169.254]"} {
+		if o := openTestGateway(t, described(at)).Send(t.Context(), textMessage("Hi")); o.Status != Temporary || !o.Unavailable || !strings.Contains(o.Detail, "link-local") {
+			t.Errorf("%s: %+v", at, o)
+		}
+	}
+}
+
+func TestARequestThatWasWrittenIsNotInterrupted(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	s := newService(t, func(w http.ResponseWriter, _ call) {
+		stop()
+		fmt.Fprint(w, `{"data":[{"id":"x"}]}`)
+	})
+	sender := openTestGateway(t, described(s.URL))
+	if o := sender.Send(ctx, textMessage("Hi")); o.Status != Sent {
+		t.Errorf("stopped while it waits for the answer: %+v", o)
+	}
+	if o := sender.Send(ctx, textMessage("Hi")); o.Status != Temporary || len(s.seen()) != 1 {
+		t.Errorf("stopped before: %+v", o)
+	}
+}
+
+func BenchmarkGatewaySends(b *testing.B) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		_, _ = w.Write([]byte(`{"data":[{"id":"x"}]}`))
+	}))
+	defer s.Close()
+	sender := openTestGateway(b, described(s.URL))
+	b.SetParallelism(8) // times two cores: the window
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			if o := sender.Send(context.Background(), textMessage("Hi Ann, see you at the shop")); o.Status != Sent {
+				b.Errorf("outcome %+v", o)
+			}
+		}
+	})
+}
