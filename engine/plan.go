@@ -109,7 +109,13 @@ func ParseTemplate(ctx context.Context, tx *store.Tx, d *campaigns.TemplateDefin
 	if err != nil {
 		return nil, err
 	}
-	return templates.Parse(sourceOf(d), known)
+	var checks campaigns.Checks
+	for _, name := range slices.Sorted(maps.Keys(d.Variables)) { // Parse looks at those with a default
+		checks.Require(d.Variables[name].Default != nil || slices.Contains(known, name), "variables."+name, "there is no such variable")
+	}
+	parsed, err := templates.Parse(sourceOf(d), known)
+	checks.Add(err)
+	return parsed, checks.Err()
 }
 
 func sourceOf(d *campaigns.TemplateDefinition) templates.Source {
