@@ -25,7 +25,8 @@ type worker struct {
 	links     links
 	workspace *campaigns.Workspace
 	brake     brake
-	size      int // of a batch
+	size      int  // of a batch
+	keeps     bool // the full text of each message, as the channel says
 }
 
 func (e *Engine) newWorker(channelID string) *worker {
@@ -220,7 +221,7 @@ func (w *worker) open(ctx context.Context) error {
 	}
 	w.close()
 	w.sender = opened
-	w.revision = c.Revision
+	w.revision, w.keeps = c.Revision, c.Settings.KeepContent
 	w.size = min(batchMax, inFlightMax/(2*connections(&c)))
 	if c.Settings.Rate() > 0 {
 		rate := c.Settings.Rate() / float64(connections(&c))

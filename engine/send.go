@@ -202,7 +202,7 @@ func (w *worker) hand(ctx context.Context, m *campaigns.Message, parts templates
 	outcome := w.sender.Send(ctx, text)
 	m.ContentHash = contentHash(parts)
 	m.ProviderID, m.Segments = outcome.ProviderID, outcome.Segments
-	if outcome.Keep {
+	if outcome.Keep || w.keeps {
 		m.Content = parts
 	}
 	return w.engine.result(m, outcome)

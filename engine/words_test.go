@@ -125,7 +125,9 @@ func TestALanguageIsCheckedLikeTheParts(t *testing.T) {
 		"a part too few":      {func(d *campaigns.TemplateDefinition) { delete(d.Languages["en"], "subject") }, "languages.en.subject"},
 		"no tag":              {func(d *campaigns.TemplateDefinition) { d.Languages["English!"] = d.Languages["en"] }, "languages.English!"},
 		"twice":               {func(d *campaigns.TemplateDefinition) { d.Languages["en_us"] = d.Languages["en"] }, "languages.en_us"},
-		"an unknown policy":   {func(d *campaigns.TemplateDefinition) { d.Variables = map[string]campaigns.VariablePolicy{"customer.nmae": {Missing: "refuse"}} }, "variables.customer.nmae"},
+		"an unknown policy": {func(d *campaigns.TemplateDefinition) {
+			d.Variables = map[string]campaigns.VariablePolicy{"customer.nmae": {Missing: "refuse"}}
+		}, "variables.customer.nmae"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := bilingual()
@@ -226,5 +228,61 @@ func TestACheckFindsExactlyThoseWhoWouldGetNoMessage(t *testing.T) {
 	}))
 	if listed["customer.name"] != lacking || listed[""] != long {
 		t.Errorf("listed %v", listed)
+	}
+}
+
+func TestALaunchIsRefusedWhileSomebodyLacksWhatNobodyMayLack(t *testing.T) {
+	w := newWorld(t, "2026-11-21T10:00:00+08:00")
+	w.customers(50, func(i int, c *campaigns.Customer) {
+		city, empty, zh := "Rome", "", "zh"
+		c.City = &city
+		switch {
+		case i < 3:
+			c.City = nil
+		case i == 3:
+			c.City = &empty
+		case i == 4:
+			c.City, c.Language = nil, &zh // whose words do not print it
+		case i == 5:
+			c.City, c.Tier = nil, &city // whom the rule leaves out
+		}
+	})
+	for name, c := range map[string]struct{ variable, text string }{
+		"a column":         {"customer.city", "{{ customer.city }}"},
+		"what is computed": {"points.expiring", "{% if customer.city == nil or customer.city == '' %}{{ points.expiring }}{% endif %}"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := campaigns.TemplateDefinition{Channel: campaigns.Email, Parts: map[string]string{"subject": "s", "text": c.text}, Language: "en",
+				Languages: map[string]map[string]string{"zh": {"subject": "s", "text": "t"}}, Variables: map[string]campaigns.VariablePolicy{c.variable: {Missing: "refuse"}}}
+			none := 0.0
+			draft, err := w.engine.CreateCampaign(w.ctx, "test", campaigns.Definition{Name: "Test", Kind: campaigns.Once, Rule: "tier == nil", Holdout: &none,
+				Variants: []campaigns.Variant{{Name: "A", Weight: 1, ChannelID: campaigns.Catcher, TemplateID: w.written(d)}}})
+			w.must(err)
+			for try, do := range map[string]func() error{
+				"launch": func() error {
+					_, err := w.engine.MoveCampaign(w.ctx, "test", draft.ID, 0, campaigns.Launch)
+					return err
+				},
+				"submit": func() error {
+					_, err := w.engine.SubmitCampaign(w.ctx, campaigns.Actor{ID: "k", Name: "test"}, draft.ID, 0)
+					return err
+				},
+			} {
+				found := problemsOf(do())
+				if len(found) != 1 || found[0].Field != "variants[0].template_id" || !strings.Contains(found[0].Message, "4 customers") || !strings.Contains(found[0].Message, "c0, c1, c2, c3") {
+					t.Errorf("%s: %+v", try, found)
+				}
+			}
+			w.update(func(tx *store.Tx) error {
+				kept, err := tx.LockTemplate(w.ctx, draft.Variants[0].TemplateID)
+				if err != nil {
+					return err
+				}
+				kept.Variables = map[string]campaigns.VariablePolicy{c.variable: {Missing: "skip"}}
+				return tx.SaveTemplate(w.ctx, &kept)
+			})
+			_, err = w.engine.MoveCampaign(w.ctx, "test", draft.ID, 0, campaigns.Launch)
+			w.must(err)
+		})
 	}
 }
