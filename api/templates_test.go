@@ -43,12 +43,12 @@ func TestATemplateIsPreviewedCheckedAndTestedInItsLanguages(t *testing.T) {
 	if err := sv.engine.Settle(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	run := sv.get("/v1/campaigns/" + campaign.text("id") + "/runs").want(200).text("items", 0, "id")
-	got := sv.get("/v1/runs/" + run + "/audience?gate=template").want(200).is("no", "items", 0, "customer_id")
+	run := sv.get("/v1/campaigns/"+campaign.text("id")+"/runs").want(200).text("items", 0, "id")
+	got := sv.get("/v1/runs/"+run+"/audience?gate=template").want(200).is("no", "items", 0, "customer_id")
 	if !strings.Contains(got.text("items", 0, "why"), "customer.name") {
 		t.Errorf("%s", got.Text)
 	}
-	if all := sv.get("/v1/runs/" + run + "/audience?format=csv").want(200); !strings.Contains(all.Text, "no,template,,,there is no value for customer.name") {
+	if all := sv.get("/v1/runs/" + run + "/audience?format=csv").want(200); !strings.Contains(all.Text, "no,template,,,\"there is no value for customer.name") {
 		t.Errorf("%s", all.Text)
 	}
 }

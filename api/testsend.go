@@ -17,20 +17,20 @@ type testBody struct {
 	SMS *smsBody `json:"sms,omitempty"`
 }
 
-// testAsk says to whom test messages go.
-type testAsk struct {
+// TestAsk says to whom test messages go.
+type TestAsk struct {
 	To         []string `json:"to" minItems:"1" maxItems:"10" nullable:"false" doc:"e-mail addresses and phone numbers; nobody else gets anything"`
 	CustomerID string   `json:"customer_id,omitempty" doc:"whose message it is; the first who matches the rule if left out"`
 }
 
-func (a testAsk) of(variant string) engine.TestAsk {
+func (a TestAsk) of(variant string) engine.TestAsk {
 	return engine.TestAsk{To: a.To, CustomerID: a.CustomerID, Variant: variant}
 }
 
 func (s *Server) testCampaign(ctx context.Context, in *struct {
 	ID   string `path:"id"`
 	Body struct {
-		testAsk
+		TestAsk
 		Variant string `json:"variant,omitempty" doc:"each if left out"`
 	}
 }) (*some[testsBody], error) {
@@ -44,7 +44,7 @@ func (s *Server) testCampaign(ctx context.Context, in *struct {
 func (s *Server) testTemplate(ctx context.Context, in *struct {
 	ID   string `path:"id"`
 	Body struct {
-		testAsk
+		TestAsk
 		ChannelID string  `json:"channel_id" minLength:"1"`
 		Language  *string `json:"language,omitempty" doc:"instead of the customer's"`
 	}

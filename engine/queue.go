@@ -158,8 +158,7 @@ type batch struct {
 	crowded map[string]map[string]bool   // addresses of too many, by kind; nil where only those of the batch are looked up
 	listed  map[string]*roaring64.Bitmap // who is suppressed, by kind of address; nil where that is looked up
 	dry     bool                         // decides only: nothing is locked, and nothing but the gates is worked out
-	shows   bool                         // shows messages only: nothing else is read
-
+	shows      bool           // shows messages only: nothing else is read
 	admissions *admissions    // that it leaves to be written; nil where it writes itself
 	holders    map[int64]bool // of an entry by the run that this one sends again for
 	names      []string       // of the columns that people have

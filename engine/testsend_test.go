@@ -46,9 +46,6 @@ func TestATestGoesToNamedAddressesOnlyAndLeavesNoTrace(t *testing.T) {
 	for _, s := range sent {
 		got[s.Variant+" "+s.To] = s
 	}
-	if len(sent) != 8 {
-		t.Errorf("%d outcomes", len(sent))
-	}
 	for to, status := range map[string]string{"A me@example.com": "sent", "B me@example.com": "sent", "A never@example.com": "refused", "A +8613800138000": "sent", "B +8613800138000": "refused"} {
 		if got[to].Status != status {
 			t.Errorf("%s: %+v, want %s", to, got[to], status)
@@ -77,12 +74,18 @@ func TestATestGoesToNamedAddressesOnlyAndLeavesNoTrace(t *testing.T) {
 		}
 		return err
 	})
-	c, err = w.engine.MoveCampaign(w.ctx, "test", c.ID, 0, campaigns.Launch)
-	w.must(err)
-	w.settle()
+	w.launched(c.ID)
 	if run := w.runs(c.ID)[0]; run.Messages["sent"] != 18 { // all but the one without a name: a test enters nobody
 		t.Errorf("%v %v", run.Gates, run.Messages)
 	}
+}
+
+// launched launches a draft and lets its run go through.
+func (w *world) launched(id campaigns.ID) {
+	w.Helper()
+	_, err := w.engine.MoveCampaign(w.ctx, "test", id, 0, campaigns.Launch)
+	w.must(err)
+	w.settle()
 }
 
 // offer makes a live one whose codes are issued.
