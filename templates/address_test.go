@@ -6,7 +6,8 @@ import (
 )
 
 func TestAValueNeverMakesALinkRunSomething(t *testing.T) {
-	for _, html := range []string{`<a href="{{ customer.name }}">x</a>`, `<a class=a HREF = '{{ customer.name | strip }}'>x</a>`, `<img src={{ customer.name }}>`, `<a href="{{- customer.name -}}">x</a>`} {
+	for _, html := range []string{`<a href="{{ customer.name }}">x</a>`, `<a class=a HREF = '{{ customer.name | strip }}'>x</a>`, `<img src={{ customer.name }}>`, `<a href="{{- customer.name -}}">x</a>`,
+		`<a href="{% if code == 'y' %}{{ code }}{% else %}{{ customer.name }}{% endif %}">x</a>`} {
 		compiled := parsed(t, Source{Channel: "email", Language: "en", Parts: map[string]string{"subject": "s", "text": "t", "html": html}})
 		for value, fine := range map[string]bool{
 			"javascript:alert(1)": false, " JaVaScRiPt:alert(1)": false, "java\nscript:alert(1)": false, "\x01javascript:x": false, "data:text/html,x": false, "vbscript:x": false, "file:///etc/passwd": false,

@@ -57,7 +57,7 @@ type scan struct {
 	verbatim string // the tag that ends a raw or a comment, while in one
 	line     int
 	links    bool   // values that begin an address in html are looked at
-	before   string // the text right before a tag
+	before   string // the text before a tag, other tags left out
 	out      pieces
 	problems []campaigns.Problem
 }
@@ -85,7 +85,7 @@ func (s *scan) compile(source string, l *locale) (part, []campaigns.Problem) {
 	for _, token := range parser.Scan(source, parser.SourceLoc{LineNo: 1}, nil) {
 		s.line = token.SourceLoc.LineNo
 		s.token(token)
-		if s.before = ""; token.Type == parser.TextTokenType {
+		if token.Type == parser.TextTokenType {
 			s.before = token.Source
 		}
 		if len(s.blocks) > depthMax {
