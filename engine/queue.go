@@ -151,18 +151,18 @@ func (e *Engine) queuePart(ctx context.Context, run *campaigns.Run, r *readyRun,
 // A batch is some of a run's audience on their way through the gates after the arms.
 type batch struct {
 	*plan
-	run     *campaigns.Run
-	tx      *store.Tx
-	cipher  *offers.Cipher
-	links   links
-	crowded map[string]map[string]bool   // addresses of too many, by kind; nil where only those of the batch are looked up
-	listed  map[string]*roaring64.Bitmap // who is suppressed, by kind of address; nil where that is looked up
-	dry     bool                         // decides only: nothing is locked, and nothing but the gates is worked out
-	shows      bool           // shows messages only: nothing else is read
-	admissions *admissions    // that it leaves to be written; nil where it writes itself
-	holders    map[int64]bool // of an entry by the run that this one sends again for
-	names      []string       // of the columns that people have
-	column     map[string]int // by name
+	run        *campaigns.Run
+	tx         *store.Tx
+	cipher     *offers.Cipher
+	links      links
+	crowded    map[string]map[string]bool   // addresses of too many, by kind; nil where only those of the batch are looked up
+	listed     map[string]*roaring64.Bitmap // who is suppressed, by kind of address; nil where that is looked up
+	dry        bool                         // decides only: nothing is locked, and nothing but the gates is worked out
+	shows      bool                         // shows messages only: nothing else is read
+	admissions *admissions                  // that it leaves to be written; nil where it writes itself
+	holders    map[int64]bool               // of an entry by the run that this one sends again for
+	names      []string                     // of the columns that people have
+	column     map[string]int               // by name
 	people     []person
 	gates      map[campaigns.Gate][]int64
 	messages   []campaigns.Message
