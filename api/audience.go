@@ -18,10 +18,11 @@ type atGate struct {
 	Gate       campaigns.Gate `json:"gate" doc:"rule is outside the audience"`
 	GhostGate  string         `json:"ghost_gate,omitempty" doc:"of somebody held out: where they would have been stopped, or passed"`
 	Status     string         `json:"status,omitempty" doc:"of their message, of those who have one"`
+	Why        string         `json:"why,omitempty" doc:"of a message that did not arrive, or not yet: what was said of it last; at the gate template what is still wrong"`
 }
 
 func ending(s store.Ending) atGate {
-	return atGate{CustomerID: s.CustomerID, Gate: s.Gate, GhostGate: string(s.Ghost), Status: s.Status}
+	return atGate{CustomerID: s.CustomerID, Gate: s.Gate, GhostGate: string(s.Ghost), Status: s.Status, Why: s.Why}
 }
 
 type audienceListing struct {
@@ -58,10 +59,14 @@ func (s *Server) runAudience(ctx context.Context, in *audienceListing) (*listOf[
 	}
 	out := &listOf[atGate]{}
 	return out, s.store.View(ctx, func(tx *store.Tx) (err error) {
-		if _, err := tx.Run(ctx, id); err != nil {
+		run, err := tx.Run(ctx, id)
+		if err != nil {
 			return err
 		}
-		walk := &audienceWalk{run: id, status: campaigns.MessageStatus(in.Status), gates: gates, after: after}
+		why := func(ctx context.Context, tx *store.Tx, nos []int64) (map[int64]string, error) {
+			return s.engine.WhyUnprintable(ctx, tx, &run, nos)
+		}
+		walk := &audienceWalk{run: id, why: why, status: campaigns.MessageStatus(in.Status), gates: gates, after: after}
 		switch {
 		case in.CustomerID != "":
 			out, err = gateOf(ctx, tx, id, in)
@@ -144,6 +149,8 @@ type audienceWalk struct {
 	status campaigns.MessageStatus // only those whose message stands there; "" for all
 	gates  []campaigns.Gate        // still to be walked
 	after  int64                   // the last customer of the first gate who was passed
+
+	why func(context.Context, *store.Tx, []int64) (map[int64]string, error) // of those at the gate template
 }
 
 // next gives up to n customers of one gate; none at the end.
@@ -164,9 +171,21 @@ func (a *audienceWalk) next(ctx context.Context, tx *store.Tx, n int) ([]store.E
 				found[i].Status = string(a.status)
 			}
 		}
+		if err == nil && a.gates[0] == campaigns.GateTemplate {
+			err = a.explain(ctx, tx, nos, found)
+		}
 		return found, err
 	}
 	return nil, nil
+}
+
+// explain says what is wrong with the messages of customers at the gate template.
+func (a *audienceWalk) explain(ctx context.Context, tx *store.Tx, nos []int64, found []store.Ending) error {
+	why, err := a.why(ctx, tx, nos)
+	for i := range found {
+		found[i].Why = why[found[i].No]
+	}
+	return err
 }
 
 func (a *audienceWalk) numbers(ctx context.Context, tx *store.Tx, n int) ([]int64, error) {
@@ -204,7 +223,7 @@ const audienceSpan = 8192
 // more: a list that breaks off says so in its last line.
 func (s *Server) writeAudience(ctx context.Context, walk *audienceWalk, w io.Writer) error {
 	out := csv.NewWriter(w)
-	_ = out.Write([]string{"customer_id", "gate", "ghost_gate", "status"}) // Flush's error is that of all writes
+	_ = out.Write([]string{"customer_id", "gate", "ghost_gate", "status", "why"}) // Flush's error is that of all writes
 	err := s.store.View(ctx, func(tx *store.Tx) error {
 		for {
 			found, err := walk.next(ctx, tx, audienceSpan)
@@ -212,7 +231,7 @@ func (s *Server) writeAudience(ctx context.Context, walk *audienceWalk, w io.Wri
 				return err
 			}
 			for _, s := range found {
-				_ = out.Write([]string{harmless(s.CustomerID), string(s.Gate), string(s.Ghost), s.Status})
+				_ = out.Write([]string{harmless(s.CustomerID), string(s.Gate), string(s.Ghost), s.Status, harmless(s.Why)})
 			}
 			if out.Flush(); out.Error() != nil {
 				return nil // nobody reads any more
@@ -221,7 +240,7 @@ func (s *Server) writeAudience(ctx context.Context, walk *audienceWalk, w io.Wri
 	})
 	if err != nil {
 		s.log.Error("an audience's table broke off", "request_id", requestID(ctx), "run", walk.run, "err", err)
-		_ = out.Write([]string{"the list breaks off here: ask again", "", "", ""})
+		_ = out.Write([]string{"the list breaks off here: ask again", "", "", "", ""})
 	}
 	out.Flush()
 	return nil

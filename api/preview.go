@@ -22,8 +22,8 @@ type smsBody struct {
 	Segments   int    `json:"segments" doc:"messages paid for"`
 }
 
-// previewAsk says for whom, and through what.
-type previewAsk struct {
+// PreviewAsk says for whom, and through what.
+type PreviewAsk struct {
 	CustomerID string  `json:"customer_id" minLength:"1"`
 	Language   *string `json:"language,omitempty" doc:"instead of the customer's"`
 	ChannelID  string  `json:"channel_id,omitempty" doc:"what the message would leave through, which may add to its words"`
@@ -31,7 +31,7 @@ type previewAsk struct {
 
 func (s *Server) previewTemplate(ctx context.Context, in *struct {
 	ID   string `path:"id"`
-	Body previewAsk
+	Body PreviewAsk
 }) (*some[previewBody], error) {
 	id, err := campaigns.ParseID("template", in.ID)
 	if err != nil {
@@ -43,14 +43,14 @@ func (s *Server) previewTemplate(ctx context.Context, in *struct {
 // previewUnsaved is for a template while it is being written.
 func (s *Server) previewUnsaved(ctx context.Context, in *struct {
 	Body struct {
-		previewAsk
+		PreviewAsk
 		Template campaigns.TemplateDefinition `json:"template"`
 	}
 }) (*some[previewBody], error) {
-	return s.preview(ctx, engine.Trial{Definition: &in.Body.Template}, in.Body.previewAsk)
+	return s.preview(ctx, engine.Trial{Definition: &in.Body.Template}, in.Body.PreviewAsk)
 }
 
-func (s *Server) preview(ctx context.Context, t engine.Trial, ask previewAsk) (*some[previewBody], error) {
+func (s *Server) preview(ctx context.Context, t engine.Trial, ask PreviewAsk) (*some[previewBody], error) {
 	t.Language, t.ChannelID = ask.Language, ask.ChannelID
 	found, err := s.engine.Preview(ctx, t, ask.CustomerID)
 	if err != nil {

@@ -53,7 +53,7 @@ func (e *Engine) TestChannel(ctx context.Context, id string, test ChannelTest) (
 	if err != nil {
 		return "", err
 	}
-	to, err := testAddress(&c, w, test.To)
+	to, err := testedAddress(&c, w, test.To)
 	if err != nil {
 		return "", err
 	}
@@ -73,8 +73,8 @@ func (e *Engine) TestChannel(ctx context.Context, id string, test ChannelTest) (
 	return outcome.Detail, nil
 }
 
-// testAddress is an address in the form in which messages have it.
-func testAddress(c *campaigns.Channel, w *campaigns.Workspace, to string) (string, error) {
+// testedAddress is an address in the form in which messages have it.
+func testedAddress(c *campaigns.Channel, w *campaigns.Workspace, to string) (string, error) {
 	if c.Carries(campaigns.SMS) && !c.Carries(campaigns.Email) {
 		phone, err := campaigns.NormalPhone(to, w.Country)
 		if err != nil {

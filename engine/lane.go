@@ -33,6 +33,7 @@ type worker struct {
 	sizeMost  int
 	leases    leases
 	stop      <-chan struct{} // closed when the node stops
+	keeps     bool            // the full text of each message, as the channel says
 }
 
 func (e *Engine) newWorker(channelID string) *worker {
@@ -274,7 +275,7 @@ func (w *worker) open(ctx context.Context) error {
 	}
 	w.close()
 	w.sender, w.hooks = opened, options.Hooks
-	w.revision, w.rate = c.Revision, c.Settings.Rate()
+	w.revision, w.rate, w.keeps = c.Revision, c.Settings.Rate(), c.Settings.KeepContent
 	w.sizeMost = max(1, min(batchMax, flightMax*flightShare/(flightShare+1)/(2*connections(&c))))
 	w.size = min(w.size, w.sizeMost)
 	return nil

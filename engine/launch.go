@@ -97,7 +97,7 @@ func (p *plan) mayLaunch() error {
 
 // needsLinks says whether what is sent this way leads back to us: e-mail always does, to be unsubscribed from.
 func (w *way) needsLinks() bool {
-	return w.kind == campaigns.Email || slices.ContainsFunc(w.variables, func(name string) bool { return strings.HasPrefix(name, "links.") })
+	return w.kind == campaigns.Email || slices.ContainsFunc(w.template.Variables(), func(name string) bool { return strings.HasPrefix(name, "links.") })
 }
 
 // offerField is where the campaign names the offer of its i-th variant.
@@ -163,13 +163,16 @@ func (p *plan) mustLast(ctx context.Context, tx *store.Tx, audience *int64) erro
 }
 
 // neededFor counts the customers that a launch asks for: when an offer may run out. What is wrong with the campaign it
-// leaves to the launch.
+// leaves to the launch, but for customers who lack what none of them may lack.
 func (e *Engine) neededFor(ctx context.Context, id campaigns.ID) (*int64, error) {
 	p, err := e.planNewest(ctx, id)
-	if campaigns.CodeOf(err) != "" || err == nil && len(p.offerShares()) == 0 {
+	if campaigns.CodeOf(err) != "" {
 		return nil, nil
 	}
 	if err != nil {
+		return nil, err
+	}
+	if err := e.mustHave(ctx, p); err != nil || len(p.offerShares()) == 0 {
 		return nil, err
 	}
 	n, err := e.countPlan(ctx, p)

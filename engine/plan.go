@@ -121,6 +121,9 @@ func ParseTemplate(ctx context.Context, tx *store.Tx, d *campaigns.TemplateDefin
 		}
 		checks.Add(err)
 	}
+	for _, name := range slices.Sorted(maps.Keys(d.Variables)) { // Parse looks at those with a default
+		checks.Require(d.Variables[name].Default != nil || slices.Contains(known, name), "variables."+name, "there is no such variable")
+	}
 	parsed, err := templates.Parse(sourceOf(d), known)
 	checks.Add(err)
 	return parsed, checks.Err()

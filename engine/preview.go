@@ -3,6 +3,8 @@ package engine
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 
 	"beckon/campaigns"
 	"beckon/campaigns/store"
@@ -166,3 +168,30 @@ func (b *batch) show(p *person, v *variant, w *way) (*campaigns.Message, templat
 
 // errVarsMax says why a message cannot be kept.
 var errVarsMax = errors.New("the values that the template prints for this customer take more than 4 KB")
+
+// WhyUnprintable says of customers who stand at a run's gate template what is wrong with the message that they would get, as
+// far as it is still wrong: their values may have changed since. Those for whom nothing is are left out.
+func (e *Engine) WhyUnprintable(ctx context.Context, tx *store.Tx, run *campaigns.Run, nos []int64) (map[int64]string, error) {
+	p, err := e.planOf(ctx, tx, run)
+	if campaigns.CodeOf(err) != "" { // what the run used is gone
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	links, err := e.links(ctx, p.workspace)
+	if err != nil {
+		return nil, err
+	}
+	b, found, why := p.showing(tx, links), newChecked(), map[int64]string{}
+	if err := b.load(ctx, nos); err != nil {
+		return nil, err
+	}
+	found.check(b)
+	for _, message := range slices.Sorted(maps.Keys(found.faults)) {
+		for it := found.faults[message].customers.Iterator(); it.HasNext(); {
+			why[int64(it.Next())] = message
+		}
+	}
+	return why, nil
+}

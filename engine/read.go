@@ -169,6 +169,9 @@ func (e *Engine) MessageContent(ctx context.Context, m *campaigns.Message) (temp
 		return m.Content, nil
 	}
 	parts, err := e.content(ctx, m)
+	if isMissing(err) {
+		return nil, campaigns.Conflict("the content can no longer be made again: %v", err)
+	}
 	if err != nil {
 		return nil, err
 	}

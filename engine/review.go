@@ -47,6 +47,9 @@ func (e *Engine) countForReview(ctx context.Context, by campaigns.Actor, id camp
 	if err != nil {
 		return c, 0, err
 	}
+	if err := e.mustHave(ctx, p); err != nil {
+		return c, 0, err
+	}
 	audience, err = e.countPlan(ctx, p)
 	return c, audience, err
 }

@@ -211,7 +211,7 @@ func (w *worker) hand(ctx context.Context, m *campaigns.Message, parts templates
 	}
 	m.ContentHash = contentHash(parts)
 	m.ProviderID, m.Segments = outcome.ProviderID, segmentsOf(m, parts, outcome)
-	if outcome.Keep {
+	if outcome.Keep || w.keeps {
 		m.Content = parts
 	}
 	return w.result(m, outcome)

@@ -24,10 +24,13 @@ const (
 	forShort   = "short"
 )
 
-// shortPrefix is what short links of a workspace begin with.
+// shortPrefix is what short links of a workspace begin with; empty for one that names no address where people reach it.
 func shortPrefix(w *campaigns.Workspace, base string) string {
-	if w.ShortDomain != "" {
+	switch {
+	case w.ShortDomain != "":
 		return "https://" + w.ShortDomain + "/"
+	case w.PublicURL == "":
+		return ""
 	}
 	return base + "/s/"
 }

@@ -172,9 +172,13 @@ func (b *batch) value(p *person, v *variant, w *way, name, code string) any {
 	case "links.unsubscribe":
 		return b.links.unsubscribeFrom(p.message, p.no, w.kind)
 	case linksGroup + "." + trackName:
-		return b.links.base
+		if !b.links.inert {
+			return b.links.base
+		}
 	case linksGroup + "." + shortName:
-		return shortPrefix(b.workspace, b.links.base)
+		if prefix := shortPrefix(b.workspace, b.links.base); prefix != "" && !b.links.inert {
+			return prefix
+		}
 	}
 	return nil
 }

@@ -112,6 +112,7 @@ func newEngine(l *locale) *liquid.Engine {
 	})
 	e.RegisterFilter("beckon_bounded", func(value any, b *budget) (any, error) { return value, b.spend(weight(value)) })
 	e.RegisterFilter("beckon_asked", func(nothing any, b *budget, value any) (any, error) { return nothing, b.spend(weight(value)) })
+	e.RegisterFilter("beckon_address", address)
 	e.RegisterFilter("beckon_list", func(value any) any {
 		if lacking(value) {
 			return []any{}

@@ -56,6 +56,8 @@ type scan struct {
 	blocks   []block
 	verbatim string // the tag that ends a raw or a comment, while in one
 	line     int
+	links    bool   // values that begin an address in html are looked at
+	before   string // the text before a tag, other tags left out
 	out      pieces
 	problems []campaigns.Problem
 }
@@ -79,9 +81,13 @@ func newScan(field string, names names, used map[string]bool) *scan {
 }
 
 func (s *scan) compile(source string, l *locale) (part, []campaigns.Problem) {
+	s.links = l.html && l.language != ""
 	for _, token := range parser.Scan(source, parser.SourceLoc{LineNo: 1}, nil) {
 		s.line = token.SourceLoc.LineNo
 		s.token(token)
+		if token.Type == parser.TextTokenType {
+			s.before = token.Source
+		}
 		if len(s.blocks) > depthMax {
 			s.problem("", "blocks stand more than %d deep in one another", depthMax)
 			break
@@ -152,6 +158,9 @@ func (s *scan) write(token parser.Token, open, content, end string) {
 func (s *scan) object(token parser.Token) {
 	s.cost(1)
 	if content, ok := s.filtered(token.Args); ok {
+		if s.links && beginsAddress(s.before) {
+			content += " | beckon_address"
+		}
 		s.write(token, "{{", content, "}}")
 	}
 }

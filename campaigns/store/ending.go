@@ -18,6 +18,7 @@ type Ending struct {
 	Gate       campaigns.Gate
 	Ghost      campaigns.Gate
 	Status     string
+	Why        string // what the provider, or we, said last of a message that was not delivered
 }
 
 // Endings tell about customers of a run who stand at one gate, in the order in which they are named.
@@ -29,24 +30,36 @@ func (tx *Tx) Endings(ctx context.Context, run campaigns.ID, gate campaigns.Gate
 	if err != nil {
 		return nil, err
 	}
-	statuses, ghosts := map[int64]string{}, map[int64]campaigns.Gate{}
+	last, ghosts := map[int64]Ending{}, map[int64]campaigns.Gate{}
 	switch gate {
 	case campaigns.GatePassed:
-		// Of several messages, as a triggered campaign writes them, the latest; what is being sent says so in the outbox alone.
-		statuses, err = tx.textsOf(ctx, "messages", `SELECT DISTINCT ON (m.no) m.no, CASE WHEN o.sending_at IS NULL THEN m.status ELSE 'sending' END
-			FROM messages m LEFT JOIN outbox o ON m.status = 'queued' AND o.run_id = m.run_id AND o.no = m.no AND o.message_id = m.id AND o.lane = m.no & $3
-			WHERE m.no = ANY($1) AND m.run_id = $2 AND NOT m.ghost ORDER BY m.no, m.queued_at DESC, m.id DESC`, nos, run, campaigns.Lanes-1)
+		last, err = tx.lastMessages(ctx, run, nos)
 	case campaigns.GateHoldout:
 		ghosts, err = tx.ghostGates(ctx, run, nos)
 	}
 	found := make([]Ending, len(nos))
 	for i, no := range nos {
-		found[i] = Ending{no, ids[no], gate, ghosts[no], statuses[no]}
+		found[i] = Ending{No: no, CustomerID: ids[no], Gate: gate, Ghost: ghosts[no], Status: last[no].Status, Why: last[no].Why}
 		if gate == campaigns.GateHoldout && found[i].Ghost == "" {
 			found[i].Ghost = campaigns.GatePassed
 		}
 	}
 	return found, err
+}
+
+// lastMessages tell how the messages of customers stand: of several, as a triggered campaign writes them, the latest; what is
+// being sent says so in the outbox alone. Of those that went well there is nothing to tell why.
+func (tx *Tx) lastMessages(ctx context.Context, run campaigns.ID, nos []int64) (map[int64]Ending, error) {
+	found, err := many(ctx, tx, "messages", `SELECT DISTINCT ON (m.no) m.no, CASE WHEN o.sending_at IS NULL THEN m.status ELSE 'sending' END,
+			CASE WHEN m.status IN ('sent', 'delivered') THEN '' ELSE coalesce(m.history->-1->>'detail', '') END
+		FROM messages m LEFT JOIN outbox o ON m.status = 'queued' AND o.run_id = m.run_id AND o.no = m.no AND o.message_id = m.id AND o.lane = m.no & $3
+		WHERE m.no = ANY($1) AND m.run_id = $2 AND NOT m.ghost ORDER BY m.no, m.queued_at DESC, m.id DESC`,
+		func(row pgx.CollectableRow) (e Ending, err error) { return e, row.Scan(&e.No, &e.Status, &e.Why) }, nos, run, campaigns.Lanes-1)
+	last := make(map[int64]Ending, len(found))
+	for _, e := range found {
+		last[e.No] = e
+	}
+	return last, err
 }
 
 // CustomerIDs are the ids of customers by their numbers; those who were erased have none.
