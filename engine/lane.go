@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"beckon/campaigns"
@@ -27,6 +28,7 @@ type worker struct {
 	brake     brake
 	size      int             // of a batch
 	stop      <-chan struct{} // closed when the node stops
+	abandoned atomic.Bool     // a Send did not end: its session is left alone
 }
 
 func (e *Engine) newWorker(channelID string) *worker {
@@ -40,10 +42,10 @@ const (
 )
 
 func (w *worker) close() {
-	if w.sender != nil {
+	if w.sender != nil && !w.abandoned.Load() {
 		_ = w.sender.Close() // the session ends either way
-		w.sender = nil
 	}
+	w.sender = nil
 	if w.pace != nil {
 		w.pace.Stop()
 		w.pace = nil

@@ -201,7 +201,7 @@ func (w *worker) hand(m *campaigns.Message, parts templates.Parts) store.Result 
 	}
 	outcome, abandoned := handOver(w.stop, w.sender, text)
 	if abandoned {
-		w.sender = nil
+		w.abandoned.Store(true)
 	}
 	m.ContentHash = contentHash(parts)
 	m.ProviderID, m.Segments = outcome.ProviderID, outcome.Segments
