@@ -51,7 +51,6 @@ const (
 func (w *worker) close() {
 	if w.sender != nil {
 		_ = w.sender.Close() // the session ends either way
-		w.sender = nil
 	}
 }
 

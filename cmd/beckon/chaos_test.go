@@ -26,7 +26,7 @@ type ordeal struct {
 type round struct {
 	nodes, killed, accepted int
 	at                      time.Time
-	unknown                 int // marked since the kill before
+	unknown                 int // marked since the kill before, by any of the nodes; all kills together are held to those killed
 }
 
 // chaosSize is 100,000 messages and ten kills with BECKON_TEST_CHAOS set, which takes minutes; else a short ordeal. The

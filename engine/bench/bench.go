@@ -88,7 +88,7 @@ func Run(ctx context.Context, name string, o Options) (report *Report, err error
 	if err != nil {
 		return nil, err
 	}
-	g.several, g.chosen = len(chosen) > 1, said
+	g.several, g.chosen = name == All, said
 	defer func() {
 		if failed := g.close(); err == nil && failed != nil {
 			report, err = nil, failed
