@@ -80,7 +80,7 @@ func (s *Server) askedShort(ctx context.Context, in *byCode) (*followed, error) 
 
 func (s *Server) lead(ctx context.Context, language, url string, failed error) (*followed, error) {
 	if failed == nil {
-		return &followed{Status: http.StatusFound, Location: asciiOnly(url)}, nil
+		return &followed{Status: http.StatusFound, Location: asciiOnly(url), ContentType: "text/html; charset=utf-8", Security: pagePolicy}, nil
 	}
 	page, err := s.brokenPage(ctx, language, failed)
 	if err != nil {

@@ -97,13 +97,23 @@ func (l links) opened(no int64, message campaigns.ID) string {
 
 // clicked is the address that leads to another by way of counting it.
 func (l links) clicked(no int64, message campaigns.ID, url string) string {
-	payload := append(binary.AppendUvarint(make([]byte, 0, 32+len(url)), uint64(no)), message[:]...)
-	return l.base + "/t/" + l.token(forClicking, append(payload, url...))
+	return l.base + "/t/" + string(l.appendClick(nil, no, message, url))
+}
+
+// appendClick writes the token of such an address.
+func (l links) appendClick(to []byte, no int64, message campaigns.ID, url string) []byte {
+	payload := make([]byte, 0, binary.MaxVarintLen64+len(message)+len(url)+signatureSize)
+	payload = append(binary.AppendUvarint(payload, uint64(no)), message[:]...)
+	return l.appendToken(to, forClicking, append(payload, url...))
 }
 
 // token is a signed payload in the letters of addresses.
 func (l links) token(use string, payload []byte) string {
-	return base64.RawURLEncoding.EncodeToString(append(payload, l.sign(use, payload)...))
+	return string(l.appendToken(nil, use, payload))
+}
+
+func (l links) appendToken(to []byte, use string, payload []byte) []byte {
+	return base64.RawURLEncoding.AppendEncode(to, append(payload, l.sign(use, payload)...))
 }
 
 // open is the payload of a token that was made here for a use.

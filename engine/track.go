@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"maps"
+	"slices"
 	"strings"
 
 	"golang.org/x/net/html"
@@ -48,10 +49,9 @@ func (e *Engine) tracked(ctx context.Context, m *campaigns.Message, parts templa
 // track makes the links of a page countable and adds the picture. Nothing else of the page changes, to the byte. Addresses
 // that are no http, the page for leaving, and links with the attribute data-notrack or notrack among their rel stay as they are.
 func (l links) track(page string, no int64, message campaigns.ID) string {
-	var out strings.Builder
-	out.Grow(len(page) + len(page)/2)
-	picture := `<img src="` + html.EscapeString(l.opened(no, message)) + `" width="1" height="1" alt="">`
-	written, at, ends := 0, 0, -1
+	base := html.EscapeString(l.base)
+	out := make([]byte, 0, len(page)+len(page)/2+2*len(base))
+	kept, at, ends := 0, 0, -1 // of the page: what is written, what is read; of out: the end of the body
 	reader := html.NewTokenizer(strings.NewReader(page))
 	for {
 		kind := reader.Next()
@@ -60,26 +60,36 @@ func (l links) track(page string, no int64, message campaigns.ID) string {
 		}
 		from := at
 		at += len(reader.Raw())
-		if kind == html.EndTagToken || kind == html.StartTagToken || kind == html.SelfClosingTagToken {
-			name, _ := reader.TagName()
-			switch {
-			case string(name) == "body" && kind == html.EndTagToken:
-				ends = out.Len() + from - written
-			case string(name) == "a" && kind != html.EndTagToken:
-				if value, begin, end := l.target(page[from:at]); value != "" {
-					out.WriteString(page[written : from+begin])
-					out.WriteString(`"` + html.EscapeString(l.clicked(no, message, value)) + `"`)
-					written = from + end
-				}
-			}
+		if kind == html.TextToken || !isTag(page[from:at]) {
+			continue
+		}
+		if kind == html.EndTagToken {
+			ends = len(out) + from - kept
+			continue
+		}
+		if value, begin, end := l.target(page[from:at]); value != "" {
+			out = append(append(append(append(out, page[kept:from+begin]...), '"'), base...), "/t/"...)
+			out = append(l.appendClick(out, no, message, value), '"')
+			kept = from + end
 		}
 	}
-	out.WriteString(page[written:])
-	whole := out.String()
+	out = append(out, page[kept:]...)
 	if ends < 0 {
-		ends = len(whole)
+		ends = len(out)
 	}
-	return whole[:ends] + picture + whole[ends:]
+	picture := `<img src="` + html.EscapeString(l.opened(no, message)) + `" width="1" height="1" alt="">`
+	return string(slices.Insert(out, ends, []byte(picture)...))
+}
+
+// isTag says whether a piece of a page is the tag of a link, or the end of the body.
+func isTag(piece string) bool {
+	for _, name := range []string{"<a", "</body"} {
+		if len(piece) > len(name) && strings.EqualFold(piece[:len(name)], name) {
+			next := piece[len(name)]
+			return isBlank(next) || next == '/' || next == '>'
+		}
+	}
+	return false
 }
 
 // target is where a link leads that is to be counted, and where its value stands in the tag with its quotes; empty for one
