@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -122,7 +123,7 @@ func TestAReceiptMovesItsMessageAndSaysWhen(t *testing.T) {
 
 func TestAReceiptThatComesEarlyWaitsForItsAnswer(t *testing.T) {
 	w := newWorld(t, "2026-11-21T10:00:00+08:00")
-	early := 0
+	var early atomic.Int64
 	naming(w, newInbox(t), 1, func(m channel.Message, o *channel.Outcome) {
 		if err := w.engine.Receive(context.Background(), "mail", []campaigns.Receipt{{ProviderID: o.ProviderID, Status: campaigns.MessageDelivered}}); err != nil {
 			t.Error(err)
@@ -130,7 +131,7 @@ func TestAReceiptThatComesEarlyWaitsForItsAnswer(t *testing.T) {
 		if _, err := w.engine.Receipts(context.Background()); err != nil { // before the answer is recorded
 			t.Error(err)
 		}
-		early++
+		early.Add(1)
 	})
 	w.customers(3, nil)
 	c := w.through("mail")
@@ -139,7 +140,7 @@ func TestAReceiptThatComesEarlyWaitsForItsAnswer(t *testing.T) {
 	w.queued()
 	_, err = w.engine.Send(w.ctx)
 	w.must(err)
-	if run := w.runs(c.ID)[0]; run.Messages["sent"] != 3 || w.waiting() != 3 || early != 3 {
+	if run := w.runs(c.ID)[0]; run.Messages["sent"] != 3 || w.waiting() != 3 || early.Load() != 3 {
 		t.Fatalf("messages %v, %d receipts wait", run.Messages, w.waiting())
 	}
 	w.clock.Advance(2 * time.Second)
