@@ -51,6 +51,7 @@ func New(s *store.Store, e *engine.Engine, options Options) *Server {
 	server.huma = document(server.echo, options.Version, server)
 	server.routes()
 	server.campaignRoutes()
+	server.messageRoutes()
 	server.controlRoutes()
 	server.pages()
 	return server
@@ -174,6 +175,13 @@ func (s *Server) campaignRoutes() {
 	route(s, "GET /v1/runs", "The latest runs of all campaigns", look, s.latestRuns, table)
 	route(s, "GET /v1/runs/{id}", "Read a run with its counts", look, s.run)
 	route(s, "GET /v1/runs/{id}/audience", "Who stands at which gate; as CSV without a limit all of them", look, s.runAudience, table, slow)
+}
+
+// messageRoutes are messages, and what people and providers reach without a key.
+func (s *Server) messageRoutes() {
+	const marketer, approver, read = campaigns.ScopeMarketer, campaigns.ScopeApprover, campaigns.ScopeRead
+	look, write := []string{read, marketer, approver}, []string{marketer}
+
 	route(s, "GET /v1/messages", "List messages, the newest first", look, s.listMessages, table)
 	route(s, "GET /v1/messages/{id}", "Read a message with its history and content", look, s.message)
 	route(s, "POST /v1/messages/{id}/settle", "Say what became of a message whose outcome is unknown", write, s.settleMessage)

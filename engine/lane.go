@@ -51,6 +51,7 @@ const (
 func (w *worker) close() {
 	if w.sender != nil {
 		_ = w.sender.Close() // the session ends either way
+		w.sender = nil
 	}
 }
 

@@ -55,7 +55,7 @@ func TestAReportNamesEachMeasureItsNeighbourAndItsBar(t *testing.T) {
 			t.Errorf("%+v", row)
 		}
 	}
-	want := map[string]float64{"purchase lines imported, figures kept": 0.40, "e-mail sent, state durable": 0.85,
+	want := map[string]float64{"purchase lines imported, figures kept": 0.40, "e-mail sent, state durable": 0.85, "e-mail signed with Ed25519 and sent, state durable": 0.85,
 		"text messages through SMPP, receipts durable": 1, "one SMPP session, receipts heard": 1,
 		"memory while sending 300": 1, "two nodes, a provider that takes 20ms a message": 1.6,
 		"redemptions of unique codes": 0.35, "redemptions of one hot offer": 0.60, "selecting and queueing 300, a first campaign": 1,

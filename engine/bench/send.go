@@ -65,6 +65,7 @@ func measureSend(ctx context.Context, g *ground) (rows []Row, err error) {
 func shapes() []shape {
 	return []shape{
 		{name: "e-mail sent, state durable"},
+		{name: "e-mail signed with Ed25519 and sent, state durable", signed: true},
 		{name: "e-mail sent through a sink without PIPELINING", plain: true},
 	}
 }
