@@ -79,7 +79,7 @@ type suppressionRequest struct {
 
 // suppressionsRequest is one address, or many.
 type suppressionsRequest struct {
-	Channel string               `json:"channel,omitempty" enum:"email,sms" doc:"required"`
+	Channel string               `json:"channel,omitempty" maxLength:"30" doc:"required: email, sms, or a kind of address of your own"`
 	Address string               `json:"address,omitempty" maxLength:"300" doc:"required"`
 	Reason  string               `json:"reason,omitempty" doc:"manual when it is left out"`
 	Items   []suppressionRequest `json:"items,omitempty" maxItems:"1000" doc:"many addresses instead of one: all are kept, or none"`

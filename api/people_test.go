@@ -124,7 +124,7 @@ func TestALinkLeadsOnAndIsCounted(t *testing.T) {
 	sv.clock.Advance(1e9)
 	sv.get(click, "Authorization", "", "User-Agent", person).want(302)
 	m := sv.get(path).want(200).is("2026-11-21T10:01:01Z", "opened_at").is("2026-11-21T10:01:02Z", "clicked_at")
-	m.is("opened", "history", 3, "status").is("clicked", "history", 4, "status").is("https://a.test/ü?x=1#y", "history", 4, "detail")
+	m.is("opened", "history", 4, "status").is("clicked", "history", 5, "status").is("https://a.test/ü?x=1#y", "history", 5, "detail")
 	sv.get("/v1/runs/"+m.text("run_id")).want(200).is(1, "tracking", "opened").is(1, "tracking", "clicked")
 	for _, broken := range []string{click + "x", strings.Replace(open, "/o/", "/t/", 1), "/t/x", "/o/x", "/s/abcdefghij", "/s/x"} {
 		if a := sv.get(broken, "Authorization", "").want(404); !strings.Contains(a.Text, "<html") || a.Header.Get("Location") != "" {
@@ -148,7 +148,7 @@ func TestAShortLinkWorksOnItsOwnHost(t *testing.T) {
 	if a := sv.get("http://s.test/"+code, "Authorization", "", "User-Agent", person).want(302); a.Header.Get("Location") != "https://a.test/x" {
 		t.Errorf("it leads to %q", a.Header.Get("Location"))
 	}
-	sv.get(path).want(200).is("https://a.test/x", "history", 2, "detail")
+	sv.get(path).want(200).is("https://a.test/x", "history", 3, "detail")
 	sv.get("http://beckon.test/"+code, "Authorization", "").want(404)
 	sv.get("/s/"+code, "Authorization", "", "User-Agent", person).want(302)
 }

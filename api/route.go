@@ -85,7 +85,7 @@ func (s *Server) guard(op *huma.Operation, scopes []string) {
 		op.Description = "Scopes: " + strings.Join(scopes, ", ") + "."
 		op.Middlewares = append(op.Middlewares, s.authenticate(scopes))
 	}
-	if op.Metadata["open"] != nil {
+	if op.Metadata["open"] != nil && op.Metadata["hook"] == nil {
 		op.Middlewares = append(op.Middlewares, ignoreQuery)
 	}
 	op.Middlewares = append(op.Middlewares, s.limitBody, s.chooseFormat)

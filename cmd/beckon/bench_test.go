@@ -22,7 +22,7 @@ func TestBenchPrintsOneObjectAndItsProgressElsewhere(t *testing.T) {
 	if err := json.Unmarshal([]byte(out.String()), &report); err != nil {
 		t.Fatalf("%v: %s", err, out.String())
 	}
-	if len(report.Rows) != 3 || report.Rows[0].Bar != 0.85 || report.Rows[0].Value <= 0 || report.Machine["postgres"] == "" {
+	if len(report.Rows) != 6 || report.Rows[0].Bar != 0.85 || report.Rows[0].Value <= 0 || report.Machine["postgres"] == "" {
 		t.Errorf("%s", out.String())
 	}
 	if !strings.Contains(log.String(), "round 1 of 1") {
