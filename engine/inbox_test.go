@@ -252,6 +252,7 @@ func TestAMailboxThatCannotBeReadSaysSoOnceAndOnItsChannel(t *testing.T) {
 		"tls":        func(s *campaigns.ChannelSettings) { s.InboxTLS = "tls" },
 		"connecting": func(s *campaigns.ChannelSettings) { s.InboxPort = 1 },
 	} {
+		r.channel(p.settings)
 		r.channel(change)
 		if r.look(); !strings.Contains(r.inbox().Error, what) {
 			t.Errorf("%s: %+v", what, r.inbox())

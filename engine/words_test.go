@@ -69,7 +69,9 @@ func TestCustomersAreWrittenToInTheirLanguageAndWhatWasSentIsReadAgain(t *testin
 	in := newInbox(t)
 	channel := w.smtpChannel(in)
 	id := w.written(bilingual())
-	c := w.campaign(func(d *campaigns.Definition) { d.Variants[0].TemplateID, d.Variants[0].ChannelID = id, channel })
+	c := w.campaign(func(d *campaigns.Definition) {
+		d.Variants[0].TemplateID, d.Variants[0].ChannelID, d.Tracking = id, channel, new(false)
+	})
 	w.settle()
 	run := w.runs(c.ID)[0]
 	if run.Gates["template"] != 1 || run.Messages["sent"] != 6 { // c6 lacks a city, which only the American words print
