@@ -163,6 +163,9 @@ func (b *batch) show(p *person, v *variant, w *way) (*campaigns.Message, templat
 	if err == nil && len(b.varsText(p, v, w, code)) > varsMax {
 		err = errVarsMax
 	}
+	if prefix := w.shortPrefix(b); err == nil && prefix != "" && !b.links.inert {
+		parts["text"] = shortForm(parts["text"], prefix) // as long as it will be
+	}
 	return m, parts, err
 }
 

@@ -221,8 +221,10 @@ func (g *gateway) checkMessage(m Message) error {
 		if err := campaigns.CheckBareAddress(m.To); err != nil {
 			return err
 		}
-	case kind == campaigns.SMS && strings.Trim(strings.TrimPrefix(m.To, "+"), "0123456789") != "":
-		return fmt.Errorf("%q is not a number such as +8613800138000", m.To)
+	case kind == campaigns.SMS:
+		if err := campaigns.CheckTextNumber(m.To); err != nil {
+			return err
+		}
 	}
 	if g.needs && m.Template == nil {
 		return fmt.Errorf("this gateway takes registered templates alone: give the template a provider_template for it")
