@@ -75,23 +75,30 @@ func (l *leases) all() (found []leased) {
 // than a lease lasts is not taken for a node that died, which would make the whole batch unknown. Nothing is sent twice
 // by it: what is marked is never given out again.
 func (w *worker) keepLeases(ctx context.Context) (stop func()) {
+	return meanwhile(ctx, leaseBeat, func(ctx context.Context) {
+		if err := w.renew(ctx); err != nil && ctx.Err() == nil {
+			w.engine.log.Warn("renewing a lease failed, trying again", "channel", w.channelID, "err", err)
+		}
+	})
+}
+
+// meanwhile does something now and then beside what its caller does, until it is told to stop; that ctx ends stops nothing.
+func meanwhile(ctx context.Context, every time.Duration, do func(ctx context.Context)) (stop func()) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	var beating sync.WaitGroup
-	beating.Go(func() {
-		ticker := time.NewTicker(leaseBeat)
+	var beside sync.WaitGroup
+	beside.Go(func() {
+		ticker := time.NewTicker(every)
 		defer ticker.Stop()
 		for {
 			select {
 			case <-ctx.Done():
 				return
 			case <-ticker.C:
-			}
-			if err := w.renew(ctx); err != nil && ctx.Err() == nil {
-				w.engine.log.Warn("renewing a lease failed, trying again", "channel", w.channelID, "err", err)
+				do(ctx)
 			}
 		}
 	})
-	return func() { cancel(); beating.Wait() }
+	return func() { cancel(); beside.Wait() }
 }
 
 func (w *worker) renew(ctx context.Context) error {

@@ -68,21 +68,7 @@ type brake struct {
 
 // watch asks for as long as the worker works.
 func (b *brake) watch(ctx context.Context, s *store.Store) (stop func()) {
-	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	var asking sync.WaitGroup
-	asking.Go(func() {
-		ticker := time.NewTicker(brakeEvery)
-		defer ticker.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-ticker.C:
-				b.ask(ctx, s)
-			}
-		}
-	})
-	return func() { cancel(); asking.Wait() }
+	return meanwhile(ctx, brakeEvery, func(ctx context.Context) { b.ask(ctx, s) })
 }
 
 // ask reads what was halted. When PostgreSQL does not answer, what was known before holds.
