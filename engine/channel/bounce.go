@@ -17,7 +17,8 @@ import (
 const ReportBytesMax = 1 << 20
 
 const (
-	reportDepthMax  = 32 // multiparts within multiparts, at most
+	reportDepthMax  = 12 // multiparts within multiparts, at most: each that does not end doubles the parser's time
+	reportPartsMax  = 2000
 	reportBlocksMax = 20 // of recipients, and one of the message
 	fieldBytesMax   = 4096
 )
@@ -62,7 +63,7 @@ func ReadReport(raw []byte, now time.Time) ([]Report, error) {
 // parseReport takes a message apart. What nobody could mean as a report is refused before, since the parser follows
 // multiparts as deep as they go.
 func parseReport(raw []byte) (root *enmime.Part, err error) {
-	raw = raw[:min(len(raw), ReportBytesMax)]
+	raw = firstParts(raw[:min(len(raw), ReportBytesMax)])
 	if multiparts(raw) > reportDepthMax {
 		return nil, campaigns.Invalid("body", "it has more parts within parts than any report")
 	}
@@ -78,6 +79,21 @@ func parseReport(raw []byte) (root *enmime.Part, err error) {
 		return nil, campaigns.Invalid("body", "it cannot be read as a message: %v", err)
 	}
 	return root, nil
+}
+
+// firstParts is a message up to where it may have more parts than any report: the parser passes over all earlier ones for
+// each, so that a megabyte of empty parts, which anybody can send, would take it minutes. A line that begins a part holds --.
+func firstParts(raw []byte) []byte {
+	end, parts := 0, 0
+	for line := range bytes.Lines(raw) {
+		if bytes.Contains(line, []byte("--")) {
+			if parts++; parts > reportPartsMax {
+				return raw[:end]
+			}
+		}
+		end += len(line)
+	}
+	return raw
 }
 
 // multiparts is how many parts of a message say that they have parts themselves.
