@@ -160,10 +160,10 @@ func deep(levels int) []byte {
 }
 
 // endless are parts within parts of which none is closed.
-func endless(depth int) string {
+func endless(depth int, boundary string) string {
 	var all strings.Builder
 	for i := range depth {
-		fmt.Fprintf(&all, "Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n", i, i)
+		fmt.Fprintf(&all, "Content-Type: multipart/mixed; %s=b%d\r\n\r\n--b%d\r\n", boundary, i, i)
 	}
 	return all.String()
 }
@@ -182,10 +182,13 @@ func hostileReports() map[string][]byte {
 		"1,000 parts":                []byte("Content-Type: multipart/report; boundary=b\r\n" + flat),
 		"1,000 parts, and a report":  []byte("Content-Type: multipart/report; boundary=b\r\n" + flat + "\r\n--b\r\nContent-Type: message/delivery-status\r\n\r\nAction: failed\r\nStatus: 5.1.1\r\n"),
 		"a megabyte of empty parts":  []byte("Content-Type: multipart/report; boundary=b\r\n\r\n" + strings.Repeat("--b\r\n\r\n", 1<<17)),
-		"parts that never end":       []byte(endless(reportDepthMax)),
-		"many parts that never end":  []byte(endless(31)),
-		"parts without end of lines": []byte(endless(reportDepthMax) + strings.Repeat("x\r\n", 1<<18)),
-		"parts without end of parts": []byte(endless(reportDepthMax) + strings.Repeat("--b0\r\n\r\n", 1<<17)),
+		"deep parts with long lines": []byte(endless(1500, "=?utf-8?b?Ym91bmRhcnk=?=") + strings.Repeat("x\r\n", 1<<18)),
+		"deep parts without folds":   []byte(endless(1500, "\r\nboundary") + strings.Repeat("x\r\n", 1<<18)),
+		"parts in encoded words":     []byte(endless(40, "=?utf-8?b?Ym91bmRhcnk=?=")),
+		"parts that never end":       []byte(endless(reportDepthMax, "boundary")),
+		"many parts that never end":  []byte(endless(31, "boundary\r\n ")),
+		"parts without end of lines": []byte(endless(reportDepthMax, "boundary") + strings.Repeat("x\r\n", 1<<18)),
+		"parts without end of parts": []byte(endless(reportDepthMax, "boundary") + strings.Repeat("--b0\r\n\r\n", 1<<17)),
 		"parts within parts":         deep(20_000),
 		"some parts within parts":    deep(30),
 		"no boundary":                []byte("Content-Type: multipart/report\r\n\r\n--b\r\n"),
