@@ -11,8 +11,10 @@ import (
 	"beckon/campaigns/store"
 )
 
-// noticesMax is the most notices in one body.
-const noticesMax = 1000
+const (
+	noticesMax = 1000 // in one body
+	detailMax  = 300  // bytes of one that are kept
+)
 
 // A notice is what a provider posts about one e-mail. Hard says that the address will never work; it is false where it is
 // left out.
@@ -113,6 +115,9 @@ func (n notice) plain() (notice, error) {
 	case "Bounce":
 		n.Type, n.Hard, n.At, n.Detail = "bounce", n.Bounce.BounceType == "Permanent", n.Bounce.Timestamp, n.Bounce.BounceType+" "+n.Bounce.BounceSubType
 		for _, r := range n.Bounce.BouncedRecipients {
+			if len(n.Detail) > detailMax {
+				break // more is not kept
+			}
 			n.Detail += ": " + r.Status + " " + r.DiagnosticCode
 		}
 	case "Complaint":
@@ -130,7 +135,7 @@ func (n notice) plain() (notice, error) {
 
 // receipt is what a notice says; ok is false when that is nothing.
 func (n notice) receipt(at string) (r campaigns.Receipt, ok bool, err error) {
-	r = campaigns.Receipt{ProviderID: n.ProviderID, Detail: strings.ToValidUTF8(n.Detail[:min(len(n.Detail), 300)], "")}
+	r = campaigns.Receipt{ProviderID: n.ProviderID, Detail: strings.ToValidUTF8(n.Detail[:min(len(n.Detail), detailMax)], "")}
 	switch n.Type {
 	case "bounce", "bounced":
 		r.Status, r.Hard = campaigns.MessageBounced, n.Hard

@@ -13,9 +13,7 @@ func (tx *Tx) KeepReceipts(ctx context.Context, channel string, receipts []campa
 	ids, texts := make([]string, len(receipts)), make([]string, len(receipts))
 	for i, r := range receipts {
 		r.ProviderID, r.Detail, r.Address = kept(r.ProviderID), kept(r.Detail), kept(r.Address)
-		if r.At.IsZero() || r.At.After(tx.Now) {
-			r.At = tx.Now
-		}
+		r.At = tx.saidAt(r.At)
 		ids[i], texts[i] = r.ProviderID, *jsonText(r)
 	}
 	_, err := tx.exec(ctx, "keeping receipts", `INSERT INTO receipts (channel_id, provider_id, receipt, seen_at, look_at)
@@ -26,9 +24,7 @@ func (tx *Tx) KeepReceipts(ctx context.Context, channel string, receipts []campa
 // KeepInbound keeps texts that people sent to a channel; one that the provider delivers again is kept once.
 func (tx *Tx) KeepInbound(ctx context.Context, channel string, inbound []campaigns.Inbound) error {
 	for _, in := range inbound {
-		if in.At.IsZero() || in.At.After(tx.Now) {
-			in.At = tx.Now
-		}
+		in.At = tx.saidAt(in.At)
 		_, err := tx.exec(ctx, "keeping a text", `INSERT INTO inbound (id, channel_id, provider_id, sender, recipient, text, at, seen_at)
 			VALUES ($1, $2, NULLIF($3, ''), $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING`,
 			campaigns.NewID(tx.Now), channel, kept(in.ProviderID), kept(in.From), kept(in.To), kept(in.Text), in.At.Truncate(time.Second), tx.Now)
@@ -37,6 +33,15 @@ func (tx *Tx) KeepInbound(ctx context.Context, channel string, inbound []campaig
 		}
 	}
 	return nil
+}
+
+// saidAt is when something was said: now where that is left out, or can be no time of a message. Neither JSON nor PostgreSQL
+// takes every year that a number of seconds can name, and a provider would post again for ever what fails.
+func (tx *Tx) saidAt(at time.Time) time.Time {
+	if at.After(tx.Now) || at.Before(time.Unix(0, 0)) {
+		return tx.Now
+	}
+	return at
 }
 
 // kept is a text from outside in a form that PostgreSQL takes.

@@ -17,7 +17,9 @@ import (
 const ReportBytesMax = 1 << 20
 
 const (
-	reportDepthMax  = 32 // multiparts within multiparts, at most
+	reportDepthMax  = 20 // multiparts within multiparts, at most
+	reportEndsMax   = 1000
+	reportPartsMax  = 2000
 	reportBlocksMax = 20 // of recipients, and one of the message
 	fieldBytesMax   = 4096
 )
@@ -62,7 +64,7 @@ func ReadReport(raw []byte, now time.Time) ([]Report, error) {
 // parseReport takes a message apart. What nobody could mean as a report is refused before, since the parser follows
 // multiparts as deep as they go.
 func parseReport(raw []byte) (root *enmime.Part, err error) {
-	raw = raw[:min(len(raw), ReportBytesMax)]
+	raw = firstParts(raw[:min(len(raw), ReportBytesMax)])
 	if multiparts(raw) > reportDepthMax {
 		return nil, campaigns.Invalid("body", "it has more parts within parts than any report")
 	}
@@ -73,25 +75,62 @@ func parseReport(raw []byte) (root *enmime.Part, err error) {
 	}()
 	parser := enmime.NewParser(enmime.SkipMalformedParts(true), enmime.MultipartWOBoundaryAsSinglePart(true), enmime.MaxStoredPartErrors(1),
 		enmime.DisableCharacterDetection(true), enmime.SetReadPartErrorPolicy(func(*enmime.Part, error) bool { return true }))
-	root, err = parser.ReadParts(bytes.NewReader(raw))
+	root, err = parser.ReadParts(&source{rest: bytes.NewReader(raw)})
 	if err != nil || root == nil {
 		return nil, campaigns.Invalid("body", "it cannot be read as a message: %v", err)
 	}
 	return root, nil
 }
 
-// multiparts is how many parts of a message say that they have parts themselves.
-func multiparts(raw []byte) (n int) {
-	for rest := bytes.ToLower(raw); ; n++ {
-		_, after, found := bytes.Cut(rest, []byte("boundary"))
-		for found && !bytes.HasPrefix(bytes.TrimLeft(after, " \t*0"), []byte("=")) {
-			_, after, found = bytes.Cut(after, []byte("boundary"))
+// A source is a message that is read. Of parts within parts that nothing closes each doubles how often the parser comes back
+// to the end, so that a kilobyte would take it hours.
+type source struct {
+	rest *bytes.Reader
+	ends int
+}
+
+// Read panics once the end was met too often: an error would be taken for one of the part that is read.
+func (s *source) Read(p []byte) (int, error) {
+	n, err := s.rest.Read(p)
+	if err != nil {
+		if s.ends++; s.ends > reportEndsMax {
+			panic("its parts have no end")
 		}
-		if !found {
-			return n
-		}
-		rest = after
 	}
+	return n, err
+}
+
+// firstParts is a message up to where it may have more parts than any report: the parser passes over all earlier ones for
+// each, so that a megabyte of empty parts, which anybody can send, would take it minutes. A line that begins a part holds --.
+func firstParts(raw []byte) []byte {
+	end, parts := 0, 0
+	for line := range bytes.Lines(raw) {
+		if bytes.Contains(line, []byte("--")) {
+			if parts++; parts > reportPartsMax {
+				return raw[:end]
+			}
+		}
+		end += len(line)
+	}
+	return raw
+}
+
+// multiparts is how many parts of a message may have parts themselves: their types name a boundary, or hide words where one
+// may stand (RFC 2047).
+func multiparts(raw []byte) (n int) {
+	within, counted := false, false
+	for line := range bytes.Lines(bytes.ToLower(raw)) {
+		if bytes.Contains(line, []byte("content-type")) {
+			within, counted = true, false
+		} else if len(bytes.TrimRight(line, "\r\n")) == 0 {
+			within = false // the header ends; what does not look like more of the type is read as more of it
+		}
+		if within && !counted && (bytes.Contains(line, []byte("boundary")) || bytes.Contains(line, []byte("=?"))) {
+			counted = true
+			n++
+		}
+	}
+	return n
 }
 
 // reading is one message that is read.

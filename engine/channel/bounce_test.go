@@ -2,6 +2,7 @@ package channel
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -158,26 +159,43 @@ func deep(levels int) []byte {
 	return b.Bytes()
 }
 
+// endless are parts within parts of which none is closed.
+func endless(depth int, boundary string) string {
+	var all strings.Builder
+	for i := range depth {
+		fmt.Fprintf(&all, "Content-Type: multipart/mixed; %s=b%d\r\n\r\n--b%d\r\n", boundary, i, i)
+	}
+	return all.String()
+}
+
 func hostileReports() map[string][]byte {
 	report := "Content-Type: multipart/report; boundary=b\r\n\r\n--b\r\nContent-Type: message/delivery-status\r\n\r\n"
 	flat := strings.Repeat("\r\n--b\r\nContent-Type: text/plain\r\n\r\nx", 1000)
 	return map[string][]byte{
-		"nothing":                   {},
-		"NULs":                      bytes.Repeat([]byte{0}, 1<<20),
-		"10 MB of a letter":         bytes.Repeat([]byte("a"), 10<<20),
-		"10 MB of lines":            bytes.Repeat([]byte("a: b\r\n"), 10<<20/6),
-		"10 MB of folds":            []byte("a: b" + strings.Repeat("\r\n c", 10<<20/4)),
-		"10 MB of folds in a field": []byte(report + "\r\nAction: failed" + strings.Repeat("\r\n c", 10<<20/4)),
-		"10 MB of recipients":       []byte(report + strings.Repeat("\r\nFinal-Recipient: rfc822; a@example.org\r\nAction: failed\r\nStatus: 5.1.1\r\n", 10<<20/75)),
-		"1,000 parts":               []byte("Content-Type: multipart/report; boundary=b\r\n" + flat),
-		"1,000 parts, and a report": []byte("Content-Type: multipart/report; boundary=b\r\n" + flat + "\r\n--b\r\nContent-Type: message/delivery-status\r\n\r\nAction: failed\r\nStatus: 5.1.1\r\n"),
-		"parts within parts":        deep(20_000),
-		"some parts within parts":   deep(30),
-		"no boundary":               []byte("Content-Type: multipart/report\r\n\r\n--b\r\n"),
-		"an endless boundary":       []byte("Content-Type: multipart/report; boundary=" + strings.Repeat("b", 1<<19) + "\r\n\r\n--b\r\n"),
-		"bad base64":                []byte("Content-Type: message/delivery-status\r\nContent-Transfer-Encoding: base64\r\n\r\n!!!!\r\n"),
-		"a header without a colon":  []byte("nothing\r\n\r\n" + report),
-		"cut in a field":            []byte(report + "Action: fai"),
+		"nothing":                    {},
+		"NULs":                       bytes.Repeat([]byte{0}, 1<<20),
+		"10 MB of a letter":          bytes.Repeat([]byte("a"), 10<<20),
+		"10 MB of lines":             bytes.Repeat([]byte("a: b\r\n"), 10<<20/6),
+		"10 MB of folds":             []byte("a: b" + strings.Repeat("\r\n c", 10<<20/4)),
+		"10 MB of folds in a field":  []byte(report + "\r\nAction: failed" + strings.Repeat("\r\n c", 10<<20/4)),
+		"10 MB of recipients":        []byte(report + strings.Repeat("\r\nFinal-Recipient: rfc822; a@example.org\r\nAction: failed\r\nStatus: 5.1.1\r\n", 10<<20/75)),
+		"1,000 parts":                []byte("Content-Type: multipart/report; boundary=b\r\n" + flat),
+		"1,000 parts, and a report":  []byte("Content-Type: multipart/report; boundary=b\r\n" + flat + "\r\n--b\r\nContent-Type: message/delivery-status\r\n\r\nAction: failed\r\nStatus: 5.1.1\r\n"),
+		"a megabyte of empty parts":  []byte("Content-Type: multipart/report; boundary=b\r\n\r\n" + strings.Repeat("--b\r\n\r\n", 1<<17)),
+		"deep parts with long lines": []byte(endless(1500, "=?utf-8?b?Ym91bmRhcnk=?=") + strings.Repeat("x\r\n", 1<<18)),
+		"deep parts without folds":   []byte(endless(1500, "\r\nboundary") + strings.Repeat("x\r\n", 1<<18)),
+		"parts in encoded words":     []byte(endless(40, "=?utf-8?b?Ym91bmRhcnk=?=")),
+		"parts that never end":       []byte(endless(reportDepthMax, "boundary")),
+		"many parts that never end":  []byte(endless(31, "boundary\r\n ")),
+		"parts without end of lines": []byte(endless(reportDepthMax, "boundary") + strings.Repeat("x\r\n", 1<<18)),
+		"parts without end of parts": []byte(endless(reportDepthMax, "boundary") + strings.Repeat("--b0\r\n\r\n", 1<<17)),
+		"parts within parts":         deep(20_000),
+		"some parts within parts":    deep(30),
+		"no boundary":                []byte("Content-Type: multipart/report\r\n\r\n--b\r\n"),
+		"an endless boundary":        []byte("Content-Type: multipart/report; boundary=" + strings.Repeat("b", 1<<19) + "\r\n\r\n--b\r\n"),
+		"bad base64":                 []byte("Content-Type: message/delivery-status\r\nContent-Transfer-Encoding: base64\r\n\r\n!!!!\r\n"),
+		"a header without a colon":   []byte("nothing\r\n\r\n" + report),
+		"cut in a field":             []byte(report + "Action: fai"),
 	}
 }
 
