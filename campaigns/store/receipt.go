@@ -150,7 +150,10 @@ func (tx *Tx) SettleMessages(ctx context.Context, settlements []Settlement) (map
 	for _, id := range found {
 		done[id] = true
 	}
-	return done, err
+	if err != nil {
+		return nil, err
+	}
+	return done, tx.settleCoupons(ctx, settlements)
 }
 
 // SettleSegment keeps what a receipt says of one segment of a message, and says where the message stands by all of them: it
