@@ -195,6 +195,7 @@ func (b *receiptBatch) apply(ctx context.Context) error {
 // take applies one receipt to its message.
 func (b *receiptBatch) take(ctx context.Context, i int, s *store.Settlement) error {
 	r := b.receipts[i].Receipt
+	r.At = notBefore(r.At, s)
 	if b.of[i].Segments > 1 && r.Status != "" {
 		all, err := b.tx.SettleSegment(ctx, b.of[i], r.Status)
 		if err != nil {
@@ -216,6 +217,18 @@ func (b *receiptBatch) take(ctx context.Context, i int, s *store.Settlement) err
 		}
 	}
 	return b.suppress(ctx, s.Message.Channel, s.Message.Address, &b.receipts[i])
+}
+
+// notBefore is when a receipt's step counts as taken: never before the steps that it follows, though the provider's clock is
+// slow or has only minutes.
+func notBefore(at time.Time, s *store.Settlement) time.Time {
+	if n := len(s.Steps); n > 0 && at.Before(s.Steps[n-1].At) {
+		return s.Steps[n-1].At
+	}
+	if ended := s.Message.FinishedAt; ended != nil && at.Before(*ended) {
+		return ended.Truncate(time.Millisecond)
+	}
+	return at
 }
 
 // suppress keeps an address from being sent to again that is dead, or whose owner complained.

@@ -76,8 +76,9 @@ func TestAReceiptMovesItsMessageAndSaysWhen(t *testing.T) {
 	w.customers(5, nil)
 	c := w.through("mail")
 	w.settle()
-	at := w.clock.Now().Add(-2 * time.Second).Truncate(time.Second)
 	finished := *w.of("c0").FinishedAt
+	w.clock.Advance(5 * time.Second)
+	at := w.clock.Now().Add(-2 * time.Second).Truncate(time.Second)
 	w.receive(
 		campaigns.Receipt{ProviderID: w.of("c0").ProviderID, Status: campaigns.MessageDelivered, At: at},
 		campaigns.Receipt{ProviderID: w.of("c1").ProviderID, Status: campaigns.MessageBounced, Hard: true, At: at, Detail: "5.1.1 no such user"},

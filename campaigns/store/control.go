@@ -124,8 +124,10 @@ func (tx *Tx) StopRun(ctx context.Context, id campaigns.ID, reason string) error
 	if err != nil {
 		return err
 	}
-	_, err = tx.DropMessages(ctx)
-	return err
+	if _, err = tx.DropMessages(ctx); err != nil {
+		return err
+	}
+	return tx.dropGhosts(ctx, "r.id", id)
 }
 
 // An Interrupted run is one that is not over and has something to do. OldestDue is when the first of its messages that
@@ -160,8 +162,9 @@ func (tx *Tx) InterruptedRuns(ctx context.Context, all bool) ([]Interrupted, err
 // CancelDue cancels what is queued of a run and was due by now; what is due later stays. It gives how many.
 func (tx *Tx) CancelDue(ctx context.Context, run campaigns.ID, reason string) (int64, error) {
 	return tx.exec(ctx, "cancelling messages that are late", `WITH dropped AS (
-			DELETE FROM outbox WHERE run_id = $1 AND due_at <= $2 AND sending_at IS NULL RETURNING message_id, no, attempts)
-		UPDATE messages m SET status = 'cancelled', finished_at = $2, attempts = d.attempts,
-			history = history || jsonb_build_object('at', $3::text, 'status', 'cancelled', 'detail', $4::text)
-		FROM dropped d WHERE m.id = d.message_id AND m.no = d.no`, run, tx.Now, tx.Now.Format(time.RFC3339), reason)
+			DELETE FROM outbox WHERE run_id = $3 AND due_at <= $1 AND sending_at IS NULL RETURNING message_id, no, attempts),
+		dead AS (UPDATE messages m SET status = 'cancelled', finished_at = $1, attempts = d.attempts,
+				history = history || jsonb_build_object('at', $4::text, 'status', 'cancelled', 'detail', $5::text)
+			FROM dropped d WHERE m.id = d.message_id AND m.no = d.no RETURNING m.no, m.code)`+lapsing+`
+		SELECT FROM dead`, tx.Now, changedCoupons, run, stamp(tx.Now), reason)
 }

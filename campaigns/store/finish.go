@@ -45,7 +45,7 @@ func (tx *Tx) FinishMessages(ctx context.Context, owner campaigns.ID, results []
 	}
 	batch.Queue(`WITH done AS (
 			UPDATE messages m SET status = r.status, attempts = r.attempts, provider_id = NULLIF(r.provider, ''), content_hash = r.hash, content = r.content::jsonb,
-				finished_at = CASE WHEN r.status <> 'queued' THEN $1::timestamptz END, history = m.history || r.step::jsonb,
+				finished_at = CASE WHEN r.status <> 'queued' THEN $1::timestamptz END, history = m.history || CASE WHEN `+alreadyTold+` THEN r.step::jsonb - 0 ELSE r.step::jsonb END,
 				planned_at = coalesce(r.planned, m.planned_at), segments = NULLIF(r.segments, 0), channel_id = coalesce(NULLIF(r.carrier, ''), m.channel_id),
 				resent = m.resent OR r.resent
 			FROM unnest($2::bigint[], $3::timestamptz[], $4::uuid[], $5::text[], $6::smallint[], $7::text[], $8::bytea[], $9::text[], $10::text[], $12::timestamptz[],
@@ -55,11 +55,16 @@ func (tx *Tx) FinishMessages(ctx context.Context, owner campaigns.ID, results []
 		INSERT INTO changes (xid, no, kind) SELECT pg_current_xact_id(), no, $11 FROM done`,
 		tx.Now, f.nos, f.queued, f.ids, f.statuses, f.attempts, f.providers, f.hashes, f.contents, f.steps, changedMessages, f.planned, f.segments, f.carriers, f.resent)
 	queueProviderIDs(batch, f.names)
+	queueLapses(batch, tx.Now, results)
 	if err := tx.tx.SendBatch(ctx, batch).Close(); err != nil {
 		return fmt.Errorf("recording outcomes: %w", err)
 	}
 	return nil
 }
+
+// alreadyTold says that a history has a result's first step, that it was being sent: it was given up as unknown since.
+const alreadyTold = `(m.status = 'unknown' OR m.resent) AND r.step::jsonb->0->>'status' = 'sending'
+				AND (r.step::jsonb->0->>'at')::timestamptz < (m.history->-1->>'at')::timestamptz`
 
 // finish is results by column, as unnest takes them.
 type finish struct {

@@ -104,11 +104,11 @@ func (tx *Tx) MessagesStanding(ctx context.Context, nos []int64, ids []campaigns
 	for i, id := range ids {
 		months[i] = campaigns.TimeOf(id)
 	}
-	rows, err := many(ctx, tx, "where messages stand", `SELECT m.no, m.id, m.queued_at, m.status, m.campaign_id, m.run_id, m.channel, coalesce(m.address, '')
+	rows, err := many(ctx, tx, "where messages stand", `SELECT m.no, m.id, m.queued_at, m.status, m.campaign_id, m.run_id, m.channel, coalesce(m.address, ''), m.finished_at
 		FROM unnest($1::bigint[], $2::timestamptz[], $3::uuid[]) AS r(no, queued_at, id) JOIN messages m ON m.no = r.no AND m.queued_at = r.queued_at AND m.id = r.id`,
 		func(row pgx.CollectableRow) (campaigns.Message, error) {
 			var m campaigns.Message
-			err := row.Scan(&m.No, &m.ID, &m.QueuedAt, &m.Status, &m.CampaignID, &m.RunID, &m.Channel, &m.Address)
+			err := row.Scan(&m.No, &m.ID, &m.QueuedAt, &m.Status, &m.CampaignID, &m.RunID, &m.Channel, &m.Address, &m.FinishedAt)
 			return m, err
 		}, nos, months, ids)
 	for i := range rows {
@@ -150,7 +150,10 @@ func (tx *Tx) SettleMessages(ctx context.Context, settlements []Settlement) (map
 	for _, id := range found {
 		done[id] = true
 	}
-	return done, err
+	if err != nil {
+		return nil, err
+	}
+	return done, tx.settleCoupons(ctx, settlements)
 }
 
 // SettleSegment keeps what a receipt says of one segment of a message, and says where the message stands by all of them: it

@@ -115,8 +115,8 @@ func (tx *Tx) CampaignRedemptions(ctx context.Context, campaign campaigns.ID) (n
 
 // CampaignDelivery counts a campaign's messages by status, ghosts apart.
 func (tx *Tx) CampaignDelivery(ctx context.Context, campaign campaigns.ID) (map[string]int64, error) {
-	counts, err := many(ctx, tx, "delivery", `SELECT m.status, count(*) FROM messages m JOIN runs r ON r.id = m.run_id
-		WHERE r.campaign_id = $1 GROUP BY m.status`, scanCount, campaign)
+	counts, err := many(ctx, tx, "delivery", `SELECT CASE WHEN m.ghost THEN 'ghost' ELSE m.status END, count(*) FROM messages m JOIN runs r ON r.id = m.run_id
+		WHERE r.campaign_id = $1 GROUP BY 1`, scanCount, campaign)
 	delivery := make(map[string]int64, len(counts))
 	for _, c := range counts {
 		delivery[c.name] = c.n

@@ -112,8 +112,10 @@ func (tx *Tx) StopRuns(ctx context.Context, campaign campaigns.ID, reason string
 	if err != nil {
 		return err
 	}
-	_, err = tx.DropMessages(ctx)
-	return err
+	if _, err = tx.DropMessages(ctx); err != nil {
+		return err
+	}
+	return tx.dropGhosts(ctx, "r.campaign_id", campaign)
 }
 
 // droppedFor is how long after its end a stopped run is looked at: what was being sent then has ended long before.
@@ -123,12 +125,16 @@ const droppedFor = 24 * time.Hour
 // provider said "later" or its node had no more time for it. It gives how many.
 func (tx *Tx) DropMessages(ctx context.Context) (int64, error) {
 	return tx.exec(ctx, "cancelling messages", `WITH dropped AS (
-			DELETE FROM outbox o USING runs r WHERE r.id = o.run_id AND r.status = 'stopped' AND r.finished_at > $3 AND o.sending_at IS NULL
-			RETURNING o.message_id, o.no, o.attempts, r.reason)
-		UPDATE messages m SET status = 'cancelled', finished_at = $1, attempts = d.attempts,
-			history = history || jsonb_build_object('at', $2::text, 'status', 'cancelled', 'detail', coalesce(d.reason, ''))
-		FROM dropped d WHERE m.id = d.message_id AND m.no = d.no`, tx.Now, tx.Now.Format(time.RFC3339), tx.Now.Add(-droppedFor))
+			DELETE FROM outbox o USING runs r WHERE r.id = o.run_id AND r.status = 'stopped' AND r.finished_at > $4 AND o.sending_at IS NULL
+			RETURNING o.message_id, o.no, o.attempts, r.reason),
+		dead AS (UPDATE messages m SET status = 'cancelled', finished_at = $1, attempts = d.attempts,
+				history = history || jsonb_build_object('at', $3::text, 'status', 'cancelled', 'detail', coalesce(d.reason, ''))
+			FROM dropped d WHERE m.id = d.message_id AND m.no = d.no RETURNING m.no, m.code)`+lapsing+`
+		SELECT FROM dead`, tx.Now, changedCoupons, stamp(tx.Now), tx.Now.Add(-droppedFor))
 }
+
+// stamp is an instant as histories of messages have it.
+func stamp(at time.Time) string { return at.Truncate(time.Millisecond).Format(time.RFC3339Nano) }
 
 // LiveRuns says whether a campaign has runs that are not over.
 func (tx *Tx) LiveRuns(ctx context.Context, campaign campaigns.ID) (bool, error) {
