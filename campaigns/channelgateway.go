@@ -129,6 +129,16 @@ func (s *GatewaySettings) check() error {
 	return checks.Err()
 }
 
+// checkGatewayNeeds looks for what the request, with what its preset says, cannot do without: a provider would refuse each
+// message of a channel that lacks it.
+func (s *ChannelSettings) checkGatewayNeeds(checks *Checks) {
+	full := s.GatewaySettings.Complete()
+	checks.Require(full.Sign != SignBasic || s.Username != "" && Text(s.Password) != "", "username", "is missing, or its password: the service is asked with both (sign: basic)")
+	checks.Require(full.Sign != SignAliyun || Text(full.AccessSecret) != "", "access_secret", "is missing: aliyun_rpc signs with it")
+	checks.Require(s.Preset == "" || !strings.Contains(full.Body, "message.from") || s.From != "", "from",
+		"is missing: the number, name or registered signature that the service sends from")
+}
+
 func isForm(contentType string) bool {
 	return strings.HasPrefix(strings.ToLower(contentType), "application/x-www-form-urlencoded")
 }

@@ -52,12 +52,8 @@ func (l links) ofOne() links {
 	return l
 }
 
-// unsubscribe is the address of a customer's page for leaving a channel.
-func (l links) unsubscribe(no int64, channel string) string {
-	return l.unsubscribeFrom(campaigns.ID{}, no, channel)
-}
-
-// unsubscribeFrom is the same in a message; the zero message is none.
+// unsubscribeFrom is the address of a customer's page for leaving a channel, as it stands in a message; the zero message is
+// none.
 func (l links) unsubscribeFrom(message campaigns.ID, no int64, channel string) string {
 	if l.inert {
 		return l.base + "/u/test"
