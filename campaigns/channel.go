@@ -181,7 +181,6 @@ func (s *ChannelSettings) check(kind string) error {
 		checks.Add(s.SMPPSettings.check())
 	case KindGateway:
 		checks.Require(s.Window >= 0 && s.Window <= 1000, "window", "a gateway takes up to 1000 requests at once")
-		s.checkGatewayNeeds(&checks)
 		checks.Add(s.SMSSettings.check())
 		checks.Add(s.ReplySettings.check())
 		checks.Add(s.GatewaySettings.check())
