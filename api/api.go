@@ -99,7 +99,7 @@ func (s *Server) routes() {
 	route(s, "PATCH /v1/customers/{id}", "Create a customer or merge fields into one", people, s.patchCustomer)
 	route(s, "GET /v1/customers/{id}/consents", "A customer's word on each channel, the latest first", readPeople, s.listConsents, table)
 	route(s, "POST /v1/customers/{id}/consents", "Keep a customer's word", people, s.createConsent, created)
-	route(s, "GET /v1/suppressions", "List addresses that are never sent to", readPeople, s.listSuppressions, table)
+	route(s, "GET /v1/suppressions", "List addresses that are never sent to; as CSV without a limit all of them", readPeople, s.listSuppressions, table)
 	route(s, "POST /v1/suppressions", "Never send to an address", people, s.createSuppression, created)
 	route(s, "DELETE /v1/suppressions", "Let an address be sent to again", people, s.deleteSuppression)
 	route(s, "GET /v1/inbound", "Texts that people sent to our numbers, and what came of them", readPeople, s.listInbound, table)

@@ -140,7 +140,7 @@ func TestConsentsAndSuppressions(t *testing.T) {
 	for i := range 5 {
 		sv.post("/v1/suppressions", object{"channel": "email", "address": fmt.Sprintf("S%d@Example.com", i)}).want(201).is(fmt.Sprintf("s%d@example.com", i), "address")
 	}
-	sv.post("/v1/suppressions", object{"channel": "sms", "address": "12"}).want(422).names("phone")
+	sv.post("/v1/suppressions", object{"channel": "sms", "address": "12"}).want(422).names("address")
 	sv.walks("/v1/suppressions?limit=2", "address", 5)
 	sv.get("/v1/suppressions?channel=sms").want(200).is(nil, "items", 0)
 	sv.do("DELETE", "/v1/suppressions?channel=email&address=s1@example.com", nil).want(204)

@@ -90,6 +90,9 @@ func weChatShop(sv *posting, at string) (template string) {
 		sv.put(fmt.Sprintf("/v1/customers/c%d", i), object{"name": fmt.Sprintf(`Ann "%d"`, i), "attributes": attributes})
 	}
 	sv.post("/v1/suppressions", object{"channel": "wechat", "address": " o7 ", "reason": "asked"}).want(201)
+	sv.get("/v1/suppressions?address=o7").want(200).is("wechat", "items", 0, "channel")
+	sv.get("/v1/suppressions?address=o7&channel=wechat").want(200).is("asked", "items", 0, "reason")
+	sv.get("/v1/suppressions?address=o7&channel=email").want(200).is(nil, "items", 0)
 	return template
 }
 
@@ -125,7 +128,9 @@ func TestWeChatNeedsConfigurationOnly(t *testing.T) {
 
 	// Its page for leaving withdraws exactly that consent: the next message is not sent, c2's still is.
 	link := strings.TrimPrefix(service.got["o1"]["text"], "Leave: https://shop.example.com")
-	p.get(link).want(200)
+	if page := p.get(link).want(200).Text; strings.Count(page, " checked") != 1 {
+		t.Errorf("who gets it is shown %s", page)
+	}
 	p.get("/v1/customers/c1").want(200).is(true, "attributes", "wechat_consent")
 	p.hook(link, form, url.Values{"List-Unsubscribe": {"One-Click"}}.Encode()).want(200)
 	p.get("/v1/customers/c1").want(200).is(false, "attributes", "wechat_consent")
@@ -140,6 +145,77 @@ func TestWeChatNeedsConfigurationOnly(t *testing.T) {
 	if got := service.received(); !slices.Equal(got, []string{"o5"}) {
 		t.Errorf("received %v", got)
 	}
+}
+
+func TestThePageOfAnOwnKindIsSaved(t *testing.T) {
+	p := posted(t)
+	service := newWeChat(t)
+	p.do("PATCH", "/v1/workspace", object{"topics": []object{{"name": "news"}}}).want(200)
+	p.launched(weChatShop(p, service.URL), nil)
+	link := strings.TrimPrefix(service.got["o2"]["text"], "Leave: https://shop.example.com")
+	if left := p.hook(link, form, "save=1").want(200); !strings.Contains(left.Text, "You are unsubscribed") || strings.Contains(left.Text, " checked") {
+		t.Errorf("who left is shown %s", left.Text)
+	}
+	p.get("/v1/customers/c2").want(200).is(false, "attributes", "wechat_consent")
+	if still := p.hook(link, form, "save=1&topic=news").want(200).Text; !strings.Contains(still, "You are unsubscribed") {
+		t.Errorf("a topic without the channel is shown %s", still)
+	}
+	p.clock.Advance(1e9)
+	if back := p.hook(link, form, "save=1&channel=1&topic=news").want(200).Text; strings.Count(back, " checked") != 2 || !strings.Contains(back, "Your choice is saved") {
+		t.Errorf("who came back is shown %s", back)
+	}
+	p.get("/v1/customers/c2").want(200).is(true, "attributes", "wechat_consent")
+}
+
+func TestSTOPWithdrawsTheConsentToAnOwnKind(t *testing.T) {
+	p := posted(t)
+	service := newWeChat(t)
+	weChatShop(p, service.URL)
+	gateway := weChatGateway(service.URL)
+	gateway["settings"].(object)["inbound"] = object{"from": "from", "text": "text"}
+	p.put("/v1/channels/wx", gateway).want(200)
+	p.do("PATCH", "/v1/customers/c0", object{"phone": "+8613800138000", "sms_consent": true}).want(200)
+	hears := func(from, text string) {
+		t.Helper()
+		p.clock.Advance(1e9)
+		p.hook("/hooks/wx/inbound?secret=x", "application/json", fmt.Sprintf(`{"from":%q,"text":%q}`, from, text)).want(200)
+		if err := p.engine.Settle(p.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 {
+		hears("o0", "退订")
+	}
+	hears("o1", "hello")
+	hears("o99", "STOP")
+	p.get("/v1/customers/c0").want(200).is(false, "attributes", "wechat_consent").is(true, "sms_consent")
+	p.get("/v1/customers/c0/consents").want(200).is("inbound wechat", "items", 0, "source").is("退订", "items", 0, "proof").is("sms", "items", 1, "channel")
+	p.get("/v1/customers/c1").want(200).is(true, "attributes", "wechat_consent")
+	p.get("/v1/suppressions?address=o99").want(200).is("stop word", "items", 0, "reason")
+	p.get("/v1/inbound").want(200).is("stop", "items", 2, "word").is(1, "items", 2, "customers").is("o0", "items", 2, "from")
+	if got := service.received(); len(got) != 0 {
+		t.Errorf("parts that a confirmation does not have were asked for: %v", got)
+	}
+	hears("o0", "START")
+	hears("o99", "START")
+	p.get("/v1/customers/c0").want(200).is(true, "attributes", "wechat_consent")
+	p.get("/v1/suppressions?address=o99").want(200).is(nil, "items", 0)
+	p.do("PATCH", "/v1/customers/c0", object{"attributes": object{"wechat_consent": false}}).want(200)
+	p.do("PATCH", "/v1/customers/c0", object{"attributes": object{"wechat_consent": true}}).want(200)
+	hears("o0", "STOP")
+	p.get("/v1/customers/c0").want(200).is(false, "attributes", "wechat_consent")
+}
+
+func TestAGatewayThatLacksWhatItsServiceAsksForIsRefused(t *testing.T) {
+	p := posted(t)
+	gateway := func(settings object) object {
+		return object{"id": "g", "name": "G", "kind": "gateway", "settings": settings}
+	}
+	p.post("/v1/channels", gateway(object{"preset": "twilio"})).want(422).names("settings.username").names("settings.from")
+	p.post("/v1/channels", gateway(object{"preset": "twilio", "username": "AC1", "from": "+15005550006"})).want(422).names("settings.username")
+	p.post("/v1/channels", gateway(object{"preset": "aliyun", "access_key": "a", "from": "Brand"})).want(422).names("settings.access_secret")
+	p.post("/v1/channels", gateway(object{"preset": "twilio", "username": "AC1", "password": "p", "from": "+15005550006"})).want(201)
+	p.put("/v1/channels/g", gateway(object{"preset": "twilio", "username": "AC1", "from": "+15005550007"})).want(200)
 }
 
 func TestWhoWithdrawsOrIsSuppressedAfterQueueingGetsNothingByAnOwnKindEither(t *testing.T) {

@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"fmt"
 	"net/url"
 	"regexp"
 	"strings"
@@ -157,7 +158,7 @@ func TestTheSuppressionListTakesManyAndFindsOne(t *testing.T) {
 	sv := serve(t)
 	sv.get("/v1/suppressions?address=ann@example.com").want(200).is(nil, "items", 0)
 	sv.post("/v1/suppressions", object{"items": []object{{"channel": "email", "address": "Ann@example.com", "reason": "old list"}, {"channel": "sms", "address": "13800138000"}}}).want(201).is("ann@example.com", "items", 0, "address")
-	sv.post("/v1/suppressions", object{"items": []object{{"channel": "email", "address": "bob@example.com"}, {"channel": "sms", "address": "123"}}}).want(422).names("items[1].phone")
+	sv.post("/v1/suppressions", object{"items": []object{{"channel": "email", "address": "bob@example.com"}, {"channel": "sms", "address": "123"}}}).want(422).names("items[1].address")
 	sv.post("/v1/suppressions", object{"channel": "email"}).want(422).names("address")
 	sv.get("/v1/suppressions?address=ANN@example.com").want(200).is("old list", "items", 0, "reason").is(nil, "items", 1)
 	sv.get("/v1/suppressions?address=%2B8613800138000").want(200).is("manual", "items", 0, "reason")
@@ -185,5 +186,38 @@ func TestTextsThatPeopleSendAreListed(t *testing.T) {
 	sv.walks("/v1/inbound?limit=1", "id", 3)
 	if a := sv.get("/v1/inbound?format=csv").want(200); !strings.Contains(a.Text, "'=1+1") {
 		t.Errorf("the table %s", a.Text)
+	}
+}
+
+func TestTheSuppressedAddressesAreATableAsAWhole(t *testing.T) {
+	sv := serve(t)
+	for batch := range 2 {
+		items := make([]object, 600)
+		for i := range items {
+			items[i] = object{"channel": "email", "address": fmt.Sprintf("s%d@example.com", batch*600+i), "reason": "=cmd"}
+		}
+		sv.post("/v1/suppressions", object{"items": items}).want(201)
+	}
+	sv.post("/v1/suppressions", object{"channel": "sms", "address": "13800138000"}).want(201)
+	lines := func(query string) []string {
+		t.Helper()
+		return strings.Split(strings.TrimSpace(sv.get("/v1/suppressions?format=csv"+query).want(200).Text), "\n")
+	}
+	all := lines("")
+	if len(all) != 1+1201 || all[0] != "channel,address,reason,at" || !strings.Contains(strings.Join(all, "\n"), ",'=cmd,") {
+		t.Errorf("%d lines, the first %s", len(all), all[0])
+	}
+	if n := len(lines("&channel=email")); n != 1+1200 {
+		t.Errorf("%d lines of e-mail", n)
+	}
+	page := sv.get("/v1/suppressions?format=csv&limit=1000").want(200)
+	if n := strings.Count(page.Text, "\n"); n != 1+1000 || page.Header.Get("X-Next-Cursor") == "" {
+		t.Errorf("%d lines of a page", n)
+	}
+	if rest := lines("&cursor=" + page.Header.Get("X-Next-Cursor")); len(rest) != 1+201 {
+		t.Errorf("%d lines of the rest", len(rest))
+	}
+	if n := len(sv.get("/v1/suppressions").want(200).body["items"].([]any)); n != 100 {
+		t.Errorf("%d items as JSON", n)
 	}
 }

@@ -71,7 +71,11 @@ func (s *Server) unsubscribe(ctx context.Context, in *byToken) (*htmlPage, error
 	if in.form.Has("save") {
 		p, err := s.engine.Choose(ctx, in.Token, in.agent, engine.Choice{Wanted: in.form.Has("channel"), Topics: in.form["topic"]})
 		words := wordsOfLeaving(in.language, p.Channel)
-		return s.leavingPage(ctx, in, p, words, words.Saved, err)
+		said := words.Saved
+		if p.Left { // topics alone bring nobody back
+			said = words.Done
+		}
+		return s.leavingPage(ctx, in, p, words, said, err)
 	}
 	p, err := s.engine.Unsubscribe(ctx, in.Token, in.agent)
 	words := wordsOfLeaving(in.language, p.Channel)
@@ -119,7 +123,7 @@ func wordsOfLeaving(language, channel string) leaving {
 		return leaving{"退订", "您确定不再接收我们的营销" + what + "吗？", "退订", "已退订。您将不再收到我们的营销" + what + "。",
 			"选择您想接收的内容", "接收我们的营销" + what, "保存", "您的选择已保存。", "链接", "此链接无法使用。请重新打开邮件或短信中的链接，或稍后再试。"}
 	}
-	what := map[string]string{campaigns.SMS: "text messages", campaigns.Email: "e-mails"}[channel]
+	what := map[string]string{campaigns.SMS: "text messages", campaigns.Email: "e\u2011mails"}[channel]
 	if what == "" {
 		what = "messages"
 	}

@@ -129,6 +129,21 @@ func (s *GatewaySettings) check() error {
 	return checks.Err()
 }
 
+// CheckNeeds looks for what a gateway's request, with what its preset says, cannot do without: the provider would refuse each
+// message of a channel that lacks it. It is asked when a channel is written: one that was kept before goes on as it did.
+func (c *Channel) CheckNeeds() error {
+	if c.Kind != KindGateway {
+		return nil
+	}
+	var checks Checks
+	s, full := &c.Settings, c.Settings.GatewaySettings.Complete()
+	checks.Require(full.Sign != SignBasic || s.Username != "" && Text(s.Password) != "", "settings.username", "is missing, or its password: the service is asked with both (sign: basic)")
+	checks.Require(full.Sign != SignAliyun || Text(full.AccessSecret) != "", "settings.access_secret", "is missing: aliyun_rpc signs with it")
+	checks.Require(s.Preset == "" || !strings.Contains(full.Body, "message.from") || s.From != "", "settings.from",
+		"is missing: the number, name or registered signature that the service sends from")
+	return checks.Err()
+}
+
 func isForm(contentType string) bool {
 	return strings.HasPrefix(strings.ToLower(contentType), "application/x-www-form-urlencoded")
 }

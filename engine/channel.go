@@ -11,7 +11,14 @@ import (
 
 // CheckChannel says what is wrong with a channel: its settings, and the channel that takes over for it.
 func (e *Engine) CheckChannel(ctx context.Context, tx *store.Tx, c *campaigns.Channel) error {
-	if err := channel.Check(*c); err != nil {
+	var checks campaigns.Checks
+	err := channel.Check(*c)
+	if err != nil && campaigns.CodeOf(err) != campaigns.CodeInvalid {
+		return err
+	}
+	checks.Add(err)
+	checks.Add(c.CheckNeeds())
+	if err := checks.Err(); err != nil {
 		return err
 	}
 	if err := checkKind(ctx, tx, c); err != nil || c.Settings.Fallback == "" {

@@ -62,6 +62,11 @@ func (p *Preferences) read(ctx context.Context, tx *store.Tx, no int64) error {
 		}
 	}
 	ofChannel, is := said[""]
+	if p.Channel != campaigns.Email && p.Channel != campaigns.SMS { // its attribute counts, and may be written as any other
+		if ofChannel, is, err = tx.OwnConsent(ctx, no, p.Channel); err != nil {
+			return err
+		}
+	}
 	p.Wanted, p.Left, p.Topics = ofChannel, is && !ofChannel, nil
 	for _, t := range w.Topics {
 		wanted, is := said[t.Name]

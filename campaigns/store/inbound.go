@@ -41,6 +41,9 @@ func (tx *Tx) StoppedSince(ctx context.Context, sender string, at time.Time) (st
 
 // CustomersAt are the customers to whom an address belongs, ascending.
 func (tx *Tx) CustomersAt(ctx context.Context, channel, address string) ([]int64, error) {
+	if channel != campaigns.Email && channel != campaigns.SMS {
+		return tx.customersAtOwn(ctx, channel, address)
+	}
 	hash, err := tx.addressHash(ctx, channel, address)
 	if err != nil {
 		return nil, err
@@ -51,7 +54,8 @@ func (tx *Tx) CustomersAt(ctx context.Context, channel, address string) ([]int64
 // NormalAddress is an address in the form in which addresses are compared; a number without + is one of the workspace's
 // country.
 func (tx *Tx) NormalAddress(ctx context.Context, channel, address string) (string, error) {
-	return address, tx.normal(ctx, channel, &address)
+	err := tx.normal(ctx, channel, &address)
+	return address, err
 }
 
 // replyOnce is within which time the same word of the same sender is answered once.

@@ -31,6 +31,12 @@ func (tx *Tx) ownKind(ctx context.Context, name string) (kind campaigns.Kind, er
 	return found[0], nil
 }
 
+// ownKinds are the names of all of them.
+func (tx *Tx) ownKinds(ctx context.Context) ([]string, error) {
+	return many(ctx, tx, "kinds of address", `SELECT DISTINCT settings->>'sends' AS sends FROM channels
+		WHERE kind = 'gateway' AND COALESCE(settings->>'sends', '') NOT IN ('', 'sms', 'email') ORDER BY sends`, pgx.RowTo[string])
+}
+
 // consentColumn is the column of customers that holds the latest word on a channel as a whole, and the name that rules know
 // it by.
 func (tx *Tx) consentColumn(ctx context.Context, channel string) (column, name string, err error) {
@@ -47,6 +53,32 @@ func (tx *Tx) consentColumn(ctx context.Context, channel string) (column, name s
 	}
 	a, err := tx.Attribute(ctx, kind.Consent)
 	return a.Column, a.Name, err
+}
+
+// OwnConsent is a customer's consent to a kind of address of the shop's own, as its attribute says, and whether it says
+// anything.
+func (tx *Tx) OwnConsent(ctx context.Context, no int64, channel string) (granted, is bool, err error) {
+	column, _, err := tx.consentColumn(ctx, channel)
+	if err != nil {
+		return false, false, err
+	}
+	var said *bool
+	err = tx.tx.QueryRow(ctx, fmt.Sprintf(`SELECT (SELECT %s FROM customers WHERE no = $1)`, column), no).Scan(&said)
+	return said != nil && *said, said != nil, wrapped("reading a consent", err)
+}
+
+// customersAtOwn are the customers with an address of the shop's own kind. Such addresses have no look-up that is kept: it
+// reads all customers once.
+func (tx *Tx) customersAtOwn(ctx context.Context, channel, address string) ([]int64, error) {
+	kind, err := tx.ownKind(ctx, channel)
+	if err != nil {
+		return nil, err
+	}
+	a, err := tx.Attribute(ctx, kind.Address)
+	if err != nil {
+		return nil, err
+	}
+	return many(ctx, tx, "customers of an address", fmt.Sprintf(`SELECT no FROM customers WHERE btrim(%s, E' \\t\\r\\n') = $1 ORDER BY no`, a.Column), pgx.RowTo[int64], address)
 }
 
 // normalOwn brings an address of the shop's own kind into the form in which it is compared.

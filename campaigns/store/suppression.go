@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
@@ -65,12 +66,22 @@ func (tx *Tx) UnsuppressFor(ctx context.Context, channel, address, reason string
 	return true, tx.noteAddress(ctx, channel, hash)
 }
 
-// SuppressionsOf are the entries of one address, on a channel or (empty) on those where it can be an address.
+// SuppressionsOf are the entries of one address, on a channel or (empty) on all where it can be an address.
 func (tx *Tx) SuppressionsOf(ctx context.Context, channel, address string) (found []campaigns.Suppression, err error) {
-	for _, kind := range []string{campaigns.Email, campaigns.SMS} {
+	kinds := []string{channel}
+	if channel == "" {
+		own, err := tx.ownKinds(ctx)
+		if err != nil {
+			return nil, err
+		}
+		kinds = append([]string{campaigns.Email, campaigns.SMS}, own...)
+	}
+	for _, kind := range kinds {
 		normal := address
-		if (channel != "" && channel != kind) || tx.normal(ctx, kind, &normal) != nil {
+		if err := tx.normal(ctx, kind, &normal); campaigns.CodeOf(err) == campaigns.CodeInvalid {
 			continue // not an address of this kind
+		} else if err != nil {
+			return nil, err
 		}
 		hash, err := tx.addressHash(ctx, kind, normal)
 		if err != nil {
@@ -99,20 +110,28 @@ func (tx *Tx) Suppressions(ctx context.Context, channel string, after []byte, li
 		channel, append([]byte{}, after...), limit)
 }
 
-// normal checks the channel and brings the address into the form in which it is compared.
-func (tx *Tx) normal(ctx context.Context, channel string, address *string) (err error) {
+// normal checks the channel and brings the address into the form in which it is compared; what is wrong with it is told of
+// the field address, as which it was given.
+func (tx *Tx) normal(ctx context.Context, channel string, address *string) error {
+	var normal string
+	var err error
 	switch channel {
 	case campaigns.Email:
-		*address, err = campaigns.NormalEmail(*address)
+		normal, err = campaigns.NormalEmail(*address)
 	case campaigns.SMS:
 		w, failed := tx.Workspace(ctx)
 		if failed != nil {
 			return failed
 		}
-		*address, err = campaigns.NormalPhone(*address, w.Country)
+		normal, err = campaigns.NormalPhone(*address, w.Country)
 	default:
-		err = tx.normalOwn(ctx, channel, address)
+		return tx.normalOwn(ctx, channel, address)
 	}
+	var wrong *campaigns.Error
+	if errors.As(err, &wrong) && len(wrong.Problems) > 0 {
+		return campaigns.Invalid("address", "%s", wrong.Problems[0].Message)
+	}
+	*address = normal
 	return err
 }
 
