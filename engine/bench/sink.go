@@ -136,10 +136,11 @@ func (s *sink) talk(conn net.Conn) error {
 		answer := "250 2.0.0 Ok\r\n"
 		switch verb(line) {
 		case "EHLO":
-			answer = "250-sink\r\n250-ENHANCEDSTATUSCODES\r\n250 8BITMIME\r\n"
+			answer = "250-ENHANCEDSTATUSCODES\r\n250 8BITMIME\r\n"
 			if s.pipelining {
 				answer = "250-PIPELINING\r\n" + answer
 			}
+			answer = "250-sink\r\n" + answer // the first line is a greeting: what it names is not offered
 		case "RCPT":
 			to = recipient(line)
 		case "DATA":
