@@ -94,6 +94,7 @@ func TestSTARTRestoresWhatAWordWithdrewAndNothingElse(t *testing.T) {
 	stopped := w.clock.Now().Add(time.Minute)
 	w.clock.Set(stopped)
 	w.hears("13800130002", "R")
+	w.clock.Advance(time.Second) // the latest to come is listed first
 	w.must(w.engine.Hear(w.ctx, campaigns.Catcher, []campaigns.Inbound{{ProviderID: "late", From: "13800130002", Text: "START", At: stopped.Add(-time.Hour)}}))
 	w.answers()
 	if w.word("c2", campaigns.SMS, "") != "no" {
