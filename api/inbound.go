@@ -10,9 +10,9 @@ import (
 // listInbound lists texts that people sent to our numbers, from the latest to come.
 func (s *Server) listInbound(ctx context.Context, in *struct {
 	Listing
-	Channel string `query:"channel_id" maxLength:"200"`
-	Word    string `query:"word" enum:"stop,start,help"`
-	From    string `query:"from" maxLength:"60" doc:"the sender's number, with + and the country code"`
+	Channel string `query:"channel_id" maxLength:"200" doc:"only those to this channel"`
+	Word    string `query:"word" enum:"stop,start,help" doc:"only those that ask for this"`
+	From    string `query:"from" maxLength:"60" doc:"the sender's address; a number with + and the country code"`
 }) (*listOf[campaigns.Heard], error) {
 	before, err := in.beforeID()
 	if err != nil {

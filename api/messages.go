@@ -40,9 +40,9 @@ type messageBody struct {
 
 type messageListing struct {
 	Listing
-	CustomerID string `query:"customer_id"`
-	CampaignID string `query:"campaign_id"`
-	RunID      string `query:"run_id"`
+	CustomerID string `query:"customer_id" doc:"only those to this customer"`
+	CampaignID string `query:"campaign_id" doc:"only those of this campaign"`
+	RunID      string `query:"run_id" doc:"only those of this run"`
 	ProviderID string `query:"provider_id" maxLength:"300" doc:"what a provider calls it"`
 	Status     string `query:"status" enum:"queued,sent,delivered,bounced,failed,unknown,cancelled,expired,ghost"`
 }

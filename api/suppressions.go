@@ -180,7 +180,7 @@ func (s *Server) createSuppression(ctx context.Context, in *struct{ Body suppres
 // deleteSuppression takes the address as a body or, for clients that send none with DELETE, as parameters.
 func (s *Server) deleteSuppression(ctx context.Context, in *struct {
 	Channel string `query:"channel" maxLength:"30" doc:"email, sms, or a kind of address of your own"`
-	Address string `query:"address" maxLength:"300"`
+	Address string `query:"address" maxLength:"300" doc:"the address that is taken off the list"`
 	Body    *suppressionRequest
 }) (*nothing, error) {
 	if in.Body != nil {

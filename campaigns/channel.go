@@ -55,7 +55,7 @@ func (c *Channel) Carries(channel string) bool {
 // ChannelSettings say how to reach a provider; which of them a kind takes, its own part says. What is left out is the
 // kind's preset. Connections and RatePerSecond hold for all nodes together and for each of them respectively.
 type ChannelSettings struct {
-	Host           string   `json:"host,omitempty"`
+	Host           string   `json:"host,omitempty" doc:"smtp, smpp: the server's name or address"`
 	Port           int      `json:"port,omitempty" doc:"smtp: 25 without TLS, 587 with starttls, 465 with tls, if left out; smpp: 2775"`
 	TLS            string   `json:"tls,omitempty" enum:"none,starttls,tls" doc:"starttls and tls insist; starttls if left out (smpp: none)"`
 	Username       string   `json:"username,omitempty" doc:"smpp: the system_id"`

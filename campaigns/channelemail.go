@@ -9,18 +9,18 @@ import (
 // EmailSettings are those of channels of kind smtp.
 type EmailSettings struct {
 	From     string `json:"from,omitempty" doc:"smtp: a bare address; smpp and gateways: the sender's number or name"`
-	FromName string `json:"from_name,omitempty"`
+	FromName string `json:"from_name,omitempty" doc:"smtp: the name beside the address"`
 
 	ReturnPath   string  `json:"return_path,omitempty" doc:"smtp: where bounces go, a bare address; each message adds +token before its @"`
 	DKIMDomain   string  `json:"dkim_domain,omitempty" doc:"smtp: signs for this domain"`
-	DKIMSelector string  `json:"dkim_selector,omitempty"`
+	DKIMSelector string  `json:"dkim_selector,omitempty" doc:"the name of the key under the domain, such as 2026a"`
 	DKIMKey      *string `json:"dkim_key,omitempty" doc:"an RSA (2048 bits are recommended) or Ed25519 private key as PEM; written, and never read back"`
 	DKIMRecord   string  `json:"dkim_record,omitempty" readOnly:"true" doc:"the DNS record to publish for the key"`
 
 	InboxHost     string  `json:"inbox_host,omitempty" doc:"smtp: an IMAP mailbox where bounces and complaints arrive"`
 	InboxPort     int     `json:"inbox_port,omitempty" doc:"993 if left out, 143 without TLS"`
 	InboxTLS      string  `json:"inbox_tls,omitempty" enum:"none,tls" doc:"tls if left out"`
-	InboxUsername string  `json:"inbox_username,omitempty"`
+	InboxUsername string  `json:"inbox_username,omitempty" doc:"of the mailbox"`
 	InboxPassword *string `json:"inbox_password,omitempty" doc:"written, and never read back"`
 }
 

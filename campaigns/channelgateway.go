@@ -13,7 +13,7 @@ import (
 type GatewaySettings struct {
 	Preset       string  `json:"preset,omitempty" enum:"twilio,aliyun" doc:"gateway: the shape of a known service; what is set beside it wins"`
 	URL          string  `json:"url,omitempty" maxLength:"2000" doc:"Liquid after the host: {{ message.id }} .to .text .subject .html .from .parts.NAME, {{ template.code }} .params, {{ username }}, {{ password }}, {{ access_key }}, {{ access_secret }}, {{ secret }} (either of the two), {{ hooks }} (where this service takes what the provider says); redirects are not followed"`
-	AccessKey    string  `json:"access_key,omitempty"`
+	AccessKey    string  `json:"access_key,omitempty" doc:"gateway: who asks, where that is no username"`
 	AccessSecret *string `json:"access_secret,omitempty" doc:"written, and never read back"`
 	Sends        string  `json:"sends,omitempty" doc:"gateway: the kind of address that it carries: sms if left out, email, or a name of your own such as wechat"`
 
@@ -59,15 +59,15 @@ type GatewayCondition struct {
 // GatewayReceipts say how receipts are read: from JSON, a form or parameters. The names are paths, List that of the list of
 // receipts, empty where the whole body is one receipt or a list of them.
 type GatewayReceipts struct {
-	List      string   `json:"list,omitempty"`
+	List      string   `json:"list,omitempty" doc:"path of the list; the whole body if left out"`
 	ID        string   `json:"id" doc:"the provider's id of the message"`
-	Status    string   `json:"status"`
+	Status    string   `json:"status" doc:"path of what became of it"`
 	Delivered []string `json:"delivered" doc:"the statuses that mean it arrived; a status in none of the lists means that it is on its way"`
-	Failed    []string `json:"failed,omitempty"`
-	Bounced   []string `json:"bounced,omitempty"`
+	Failed    []string `json:"failed,omitempty" doc:"the statuses that mean that it did not arrive"`
+	Bounced   []string `json:"bounced,omitempty" doc:"the statuses that mean that the network refused it"`
 	Code      string   `json:"code,omitempty" doc:"the reason of a failure"`
 	Hard      []string `json:"hard,omitempty" doc:"reasons that mean that the address does not exist: it is suppressed"`
-	Detail    string   `json:"detail,omitempty"`
+	Detail    string   `json:"detail,omitempty" doc:"path of the words about a failure"`
 	At        string   `json:"at,omitempty" doc:"when: RFC 3339, 2026-11-22 09:00:00 or Unix seconds; the time of arrival if left out"`
 	Zone      string   `json:"zone,omitempty" doc:"of a time that names none; UTC if left out"`
 	Answer    string   `json:"answer,omitempty" maxLength:"2000" doc:"what the provider wants to hear; an empty body if left out"`
@@ -75,14 +75,14 @@ type GatewayReceipts struct {
 
 // GatewayInbound says how texts of people are read, as GatewayReceipts does.
 type GatewayInbound struct {
-	List   string `json:"list,omitempty"`
+	List   string `json:"list,omitempty" doc:"path of the list; the whole body if left out"`
 	ID     string `json:"id,omitempty" doc:"what makes a text known that is delivered twice"`
-	From   string `json:"from"`
-	To     string `json:"to,omitempty"`
-	Text   string `json:"text"`
-	At     string `json:"at,omitempty"`
-	Zone   string `json:"zone,omitempty"`
-	Answer string `json:"answer,omitempty" maxLength:"2000"`
+	From   string `json:"from" doc:"path of the sender's address"`
+	To     string `json:"to,omitempty" doc:"path of our number"`
+	Text   string `json:"text" doc:"path of the words"`
+	At     string `json:"at,omitempty" doc:"when it was sent, as in receipts"`
+	Zone   string `json:"zone,omitempty" doc:"of a time that names none; UTC if left out"`
+	Answer string `json:"answer,omitempty" maxLength:"2000" doc:"what the provider wants to hear; an empty body if left out"`
 }
 
 // The ways in which a gateway's requests are signed.

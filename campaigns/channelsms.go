@@ -17,11 +17,11 @@ type SMSSettings struct {
 
 // SMPPSettings are those of channels of kind smpp.
 type SMPPSettings struct {
-	SystemType string `json:"system_type,omitempty"`
+	SystemType string `json:"system_type,omitempty" doc:"smpp: what the provider asks for, at most 12 characters"`
 	Window     int    `json:"window,omitempty" doc:"smpp: submits of one session that wait for their answers at once, 50 if left out"`
 	Long       string `json:"long,omitempty" enum:"udh,payload" doc:"smpp: how long messages travel; udh if left out"`
 	SourceTON  int    `json:"source_ton,omitempty" doc:"smpp: of from; left out with source_npi, 5 for a name, 1 for an international number, 0 for others"`
-	SourceNPI  int    `json:"source_npi,omitempty"`
+	SourceNPI  int    `json:"source_npi,omitempty" doc:"smpp: see source_ton"`
 	ReceiptIDs string `json:"receipt_ids,omitempty" enum:"same,hex,decimal" doc:"smpp: how receipts name a message: as the answer did, or in hex where the answer was decimal, or the other way round; same if left out"`
 }
 
