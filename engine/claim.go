@@ -166,8 +166,11 @@ func (a *asking) matching(ctx context.Context, version *asked, messages []*campa
 // quiet plans anew what is claimed when it may not be sent: its customer's quiet hours began before its turn came, or the
 // day was declared a blackout.
 func (a *asking) quiet(ctx context.Context, messages []campaigns.Message) error {
-	black := campaigns.NewHours(nil, a.workspace.Blackouts, a.workspace.Location())
-	dark := len(a.workspace.Blackouts) > 0 && !black.IsOpen(a.now, a.workspace.Location())
+	dark := false
+	if len(a.workspace.Blackouts) > 0 { // without, no time zone is looked up for a batch
+		black := campaigns.NewHours(nil, a.workspace.Blackouts, a.workspace.Location())
+		dark = !black.IsOpen(a.now, a.workspace.Location())
+	}
 	late := a.left(messages, func(m *campaigns.Message) bool {
 		return !m.Exempt && (dark || (!m.ClosesAt.IsZero() && !m.ClosesAt.After(a.now)))
 	})

@@ -59,11 +59,11 @@ type written struct {
 	excluded  string
 	campaigns []campaigns.Campaign
 	templates []campaigns.Template
-	revisions map[string]campaigns.TemplateDefinition // by words' key, of what was launched
+	revisions map[wordsOf]campaigns.TemplateDefinition // by words' key, of what was launched
 }
 
 func readWritten(ctx context.Context, tx *store.Tx) (w written, err error) {
-	w.revisions = map[string]campaigns.TemplateDefinition{}
+	w.revisions = map[wordsOf]campaigns.TemplateDefinition{}
 	workspace, err := tx.Workspace(ctx)
 	if err != nil {
 		return w, err
@@ -81,7 +81,7 @@ func readWritten(ctx context.Context, tx *store.Tx) (w written, err error) {
 			if err != nil {
 				return w, err
 			}
-			if w.revisions[wordsKey(id, revision)], err = tx.TemplateRevision(ctx, id, revision); err != nil {
+			if w.revisions[wordsOf{id, revision}], err = tx.TemplateRevision(ctx, id, revision); err != nil {
 				return w, err
 			}
 		}
@@ -118,7 +118,7 @@ func (d definitions) usersOf(c campaigns.Campaign, w written) (all []user) {
 	all = d.rulesOf(c)
 	for _, text := range slices.Sorted(maps.Keys(c.Frozen.Templates)) {
 		id, _ := campaigns.ParseID("template", text)
-		definition := w.revisions[wordsKey(id, c.Frozen.Templates[text])]
+		definition := w.revisions[wordsOf{id, c.Frozen.Templates[text]}]
 		all = append(all, user{name, versionKey(&c) + " " + text, func() (footprint, error) { return theirs.ofTemplate(&definition, theirs.printable()) }})
 	}
 	return all

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"fmt"
 	"sync"
 
 	"beckon/campaigns"
@@ -13,7 +12,12 @@ import (
 // words caches parsed templates: a revision never changes.
 type words struct {
 	mu     sync.Mutex
-	parsed map[string]parsedTemplate
+	parsed map[wordsOf]parsedTemplate
+}
+
+type wordsOf struct {
+	template campaigns.ID
+	revision int
 }
 
 type parsedTemplate struct {
@@ -28,21 +32,19 @@ const wordsMax = 1000
 func (w *words) cached(id campaigns.ID, revision int) *templates.Template {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.parsed[wordsKey(id, revision)].template
+	return w.parsed[wordsOf{id, revision}].template
 }
 
 // defined is the definition of a revision that was parsed before.
 func (w *words) defined(id campaigns.ID, revision int) (campaigns.TemplateDefinition, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	found, known := w.parsed[wordsKey(id, revision)]
+	found, known := w.parsed[wordsOf{id, revision}]
 	return found.definition, known
 }
 
-func wordsKey(id campaigns.ID, revision int) string { return fmt.Sprintf("%s/%d", id, revision) }
-
 func (w *words) template(ctx context.Context, tx *store.Tx, id campaigns.ID, revision int) (*templates.Template, campaigns.TemplateDefinition, error) {
-	key := wordsKey(id, revision)
+	key := wordsOf{id, revision}
 	w.mu.Lock()
 	found, ok := w.parsed[key]
 	w.mu.Unlock()
@@ -60,7 +62,7 @@ func (w *words) template(ctx context.Context, tx *store.Tx, id campaigns.ID, rev
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.parsed == nil || len(w.parsed) >= wordsMax {
-		w.parsed = map[string]parsedTemplate{}
+		w.parsed = map[wordsOf]parsedTemplate{}
 	}
 	w.parsed[key] = parsedTemplate{parsed, definition}
 	return parsed, definition, nil

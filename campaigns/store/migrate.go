@@ -66,6 +66,7 @@ func (s *Store) Prepare(ctx context.Context, fresh campaigns.Workspace) error {
 
 // registerTypes teaches a connection our composite types, once they exist.
 func registerTypes(ctx context.Context, conn *pgx.Conn) error {
+	registerIDs(conn.TypeMap())
 	for _, name := range []string{"purchase_line", "_purchase_line"} {
 		t, err := conn.LoadType(ctx, name)
 		if err != nil {

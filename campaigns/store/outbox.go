@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -49,36 +48,28 @@ func (tx *Tx) ReleaseLanes(ctx context.Context, channel string, lanes []int16, o
 	return err
 }
 
+// claimMessages marks and reads in one statement. The leases are renewed first, which also asks, under their lock, whether they are
+// still this owner's; what is due is looked for in those alone and met again by its place in the table, so that it costs the
+// same however much is queued. Rows that somebody marked meanwhile fail the mark's own condition. A message's partition
+// follows from the time in its id, as campaigns.TimeOf reads it. $1 is the time.
+const claimMessages = sendable + `, held AS (UPDATE lanes SET lease_until = $4 WHERE channel_id = $2 AND lane = ANY($3) AND owner = $5 AND lease_until > $1 RETURNING lane),
+	due AS MATERIALIZED (SELECT due.place FROM sendable s CROSS JOIN LATERAL (
+		SELECT o.place, row_number() OVER (ORDER BY l.lane, o.due_at) AS rank FROM (SELECT lane FROM held ORDER BY lane) l
+		CROSS JOIN LATERAL (SELECT ctid AS place, due_at FROM outbox WHERE run_id = s.id AND channel_id = $2 AND lane = l.lane AND due_at <= $1
+			AND sending_at IS NULL ORDER BY due_at LIMIT $6) o ORDER BY rank LIMIT $6) due ORDER BY due.rank LIMIT $6),
+	marked AS (UPDATE outbox SET sending_at = $1, owner = $5, attempts = attempts + 1
+		WHERE ctid = ANY(ARRAY(SELECT place FROM due)) AND sending_at IS NULL RETURNING message_id, no, attempts, closes_at, moved)
+	SELECT m.id, m.no, '', m.campaign_id, m.run_id, m.version, m.variant, m.ghost, m.channel, m.channel_id, m.template_id, m.template_revision,
+		coalesce(m.address, ''), m.vars, coalesce(m.code, ''), m.status, marked.attempts, '', m.history, m.content_hash, m.content, m.queued_at, m.not_after, m.finished_at,
+		coalesce(m.planned_at, m.queued_at), m.exempt, marked.closes_at, marked.moved, coalesce(m.language, ''), $1::timestamptz, m.resent
+	FROM marked JOIN messages m ON m.no = marked.no AND m.id = marked.message_id AND m.queued_at = 'epoch'::timestamptz
+		+ ('x' || left(translate(marked.message_id::text, '-', ''), 12))::bit(48)::bigint * interval '1 millisecond'`
+
 // ClaimMessages marks up to limit due messages of leased lanes as being sent and gives them: an equal share of each run, so
 // that a small one is not stuck behind a large one, from as few lanes as that allows. It renews the leases, and gives
 // nothing of a lane whose lease was lost.
 func (tx *Tx) ClaimMessages(ctx context.Context, channel string, lanes []int16, owner campaigns.ID, until time.Time, limit int) ([]campaigns.Message, error) {
-	held, err := many(ctx, tx, "leases", `UPDATE lanes SET lease_until = $4 WHERE channel_id = $1 AND lane = ANY($2) AND owner = $3 AND lease_until > $5 RETURNING lane`,
-		pgx.RowTo[int16], channel, lanes, owner, until, tx.Now)
-	if err != nil || len(held) == 0 {
-		return nil, err
-	}
-	slices.Sort(held)
-	ids, err := many(ctx, tx, "due messages", fmt.Sprintf(sendable, notStale(1))+` SELECT due.message_id FROM sendable s CROSS JOIN LATERAL (
-			SELECT o.message_id, row_number() OVER (ORDER BY l.turn, o.due_at) AS rank FROM unnest($3::smallint[]) WITH ORDINALITY AS l(lane, turn)
-			CROSS JOIN LATERAL (SELECT message_id, due_at FROM outbox WHERE run_id = s.id AND channel_id = $2 AND lane = l.lane AND due_at <= $1
-				AND sending_at IS NULL ORDER BY due_at LIMIT $4) o ORDER BY rank LIMIT $4) due ORDER BY due.rank LIMIT $4`,
-		pgx.RowTo[campaigns.ID], tx.Now, channel, held, limit)
-	if err != nil || len(ids) == 0 {
-		return nil, err
-	}
-	months := make([]time.Time, len(ids))
-	for i, id := range ids {
-		months[i] = campaigns.TimeOf(id)
-	}
-	return many(ctx, tx, "claimed messages", `WITH marked AS (
-			UPDATE outbox SET sending_at = $3, owner = $4, attempts = attempts + 1
-			WHERE lane = ANY($1) AND message_id = ANY($2) AND sending_at IS NULL RETURNING message_id, no, attempts, closes_at, moved)
-		SELECT m.id, m.no, '', m.campaign_id, m.run_id, m.version, m.variant, m.ghost, m.channel, m.channel_id, m.template_id, m.template_revision,
-			coalesce(m.address, ''), m.vars, coalesce(m.code, ''), m.status, marked.attempts, '', m.history, m.content_hash, m.content, m.queued_at, m.not_after, m.finished_at,
-			coalesce(m.planned_at, m.queued_at), m.exempt, marked.closes_at, marked.moved, coalesce(m.language, ''), $3::timestamptz, m.resent
-		FROM marked JOIN unnest($2::uuid[], $5::timestamptz[]) AS at(id, queued_at) ON at.id = marked.message_id
-		JOIN messages m ON m.no = marked.no AND m.queued_at = at.queued_at AND m.id = marked.message_id`, scanClaimed, held, ids, tx.Now, owner, months)
+	return many(ctx, tx, "claimed messages", fmt.Sprintf(claimMessages, notStale(1)), scanClaimed, tx.Now, channel, lanes, until, owner, limit)
 }
 
 func scanClaimed(row pgx.CollectableRow) (campaigns.Message, error) {

@@ -1,6 +1,7 @@
 package channel
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"net/textproto"
@@ -30,16 +31,31 @@ func (e *email) pipeline(session *smtp.Client, m Message, msg *mail.Msg) (string
 	if refused := envelope(session); refused != nil {
 		return "", refused
 	}
-	writer := text.DotWriter()
-	if _, err := writer.Write(e.content.Bytes()); err != nil {
+	e.dotted = appendDotted(e.dotted[:0], e.content.Bytes())
+	if _, err := text.W.Write(e.dotted); err != nil {
 		return "", faultOf(mail.ErrWriteContent, err)
 	}
-	_ = writer.Close() // whether the end arrived shows in the answer
+	_, _ = text.W.WriteString(".\r\n") // whether the end arrived shows in the answer
+	_ = text.W.Flush()
 	_, answer, err := text.ReadResponse(250)
 	if err != nil {
 		return "", faultOf(mail.ErrSMTPDataClose, err)
 	}
 	return answer, nil
+}
+
+// appendDotted appends a content as DATA carries it, without its end (RFC 5321, 4.5.2): lines end in CR and LF, and one that
+// begins with a dot gets another. textproto's DotWriter says the same, a byte at a time.
+func appendDotted(to, content []byte) []byte {
+	for len(content) > 0 {
+		if content[0] == '.' {
+			to = append(to, '.')
+		}
+		var line []byte
+		line, content, _ = bytes.Cut(content, []byte{'\n'})
+		to = append(append(to, bytes.TrimSuffix(line, []byte{'\r'})...), '\r', '\n')
+	}
+	return to
 }
 
 // mailOptions are those of MAIL FROM that the server understands. A server that reports deliveries (RFC 3461) is to return

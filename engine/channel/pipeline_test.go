@@ -2,9 +2,13 @@ package channel
 
 import (
 	"bufio"
+	"bytes"
 	"net"
+	"net/textproto"
 	"strings"
 	"testing"
+
+	"pgregory.net/rapid"
 
 	"beckon/campaigns"
 )
@@ -105,4 +109,18 @@ func TestAPipelinedSessionThatBreaksWithinTheContentDeliversNothing(t *testing.T
 	if strings.Contains(heard, "\r\n.\r\n") {
 		t.Errorf("it heard the end of the content")
 	}
+}
+
+func TestAContentIsDottedAsTheLibraryDoesIt(t *testing.T) {
+	piece := rapid.SampledFrom([]string{".", "..", "a", "\r\n", "\n", "Grüße", " ", ".\r\n"})
+	rapid.Check(t, func(t *rapid.T) {
+		content := strings.Join(rapid.SliceOfN(piece, 1, 20).Draw(t, "content"), "")
+		var want bytes.Buffer
+		out := textproto.NewWriter(bufio.NewWriter(&want)).DotWriter()
+		_, _ = out.Write([]byte(content))
+		_ = out.Close()
+		if got := string(appendDotted(nil, []byte(content))) + ".\r\n"; got != want.String() {
+			t.Errorf("%q, not %q", got, want.String())
+		}
+	})
 }

@@ -38,6 +38,7 @@ type email struct {
 	dialled  net.Conn     // the last connection, which the library leaves open when its greeting fails
 	session  *smtp.Client // nil: none
 	content  bytes.Buffer // of the message at hand
+	dotted   []byte       // the same as DATA carries it
 }
 
 func openSMTP(s campaigns.ChannelSettings, clock func() time.Time, patience time.Duration) (*email, error) {
