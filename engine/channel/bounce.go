@@ -18,7 +18,7 @@ const ReportBytesMax = 1 << 20
 
 const (
 	reportDepthMax  = 20 // multiparts within multiparts, at most
-	reportEndsMax   = 1000
+	reportEndsMax   = 200
 	reportPartsMax  = 2000
 	reportBlocksMax = 20 // of recipients, and one of the message
 	fieldBytesMax   = 4096
