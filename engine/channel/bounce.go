@@ -17,7 +17,7 @@ import (
 const ReportBytesMax = 1 << 20
 
 const (
-	reportDepthMax  = 20 // multiparts within multiparts, at most
+	reportDepthMax  = 12 // multiparts within multiparts, at most
 	reportEndsMax   = 200
 	reportPartsMax  = 2000
 	reportBlocksMax = 20 // of recipients, and one of the message
