@@ -158,6 +158,9 @@ func (b *receiptBatch) apply(ctx context.Context) error {
 	var order []campaigns.ID
 	for i := range b.receipts {
 		m := b.messages[b.of[i].MessageID]
+		if err := b.takeBack(ctx, m, b.receipts[i].Receipt); err != nil {
+			return err
+		}
 		if m == nil || m.Status.Waits() {
 			if err := b.wait(ctx, i); err != nil {
 				return err
@@ -190,6 +193,18 @@ func (b *receiptBatch) apply(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// takeBack keeps a message from being sent again of which its provider tells what became of it the first time.
+func (b *receiptBatch) takeBack(ctx context.Context, m *campaigns.Message, r campaigns.Receipt) error {
+	if m == nil || !m.Resent || m.Status != campaigns.MessageQueued || r.Status == "" {
+		return nil
+	}
+	taken, err := b.tx.UnqueueMessage(ctx, m)
+	if taken {
+		m.Status = campaigns.MessageUnknown
+	}
+	return err
 }
 
 // take applies one receipt to its message.

@@ -264,6 +264,20 @@ func TestAnUnknownMessageIsSentOnceMoreWhereTheWorkspaceSaysSo(t *testing.T) {
 	}
 }
 
+func TestWhoseReceiptComesBeforeItIsSentOnceMoreGetsItOnce(t *testing.T) {
+	w, in, c := lost(t, campaigns.UnknownLeave)
+	unknown := w.messages(store.MessageFilter{Campaign: c.ID, Status: campaigns.MessageUnknown})
+	for i := range 2 {
+		_, err := w.engine.SettleMessage(w.ctx, "ann", unknown[i].ID, campaigns.MessageQueued)
+		w.must(err)
+	}
+	w.receive(campaigns.Receipt{MessageID: unknown[0].ID, No: unknown[0].No, Status: campaigns.MessageDelivered}, campaigns.Receipt{MessageID: unknown[1].ID, No: unknown[1].No})
+	w.settle()
+	if run := w.runs(c.ID)[0]; run.Messages["delivered"] != 1 || run.Messages["unknown"] != 2 || run.Messages["sent"] != 3 || run.Status != campaigns.Done || total(in) != 3 {
+		t.Errorf("messages %v, %d arrived, the run is %s", run.Messages, total(in), run.Status)
+	}
+}
+
 func TestAMessageWhoseAnswerIsLostTwiceIsSentTwiceAtMost(t *testing.T) {
 	w := newWorld(t, "2026-11-21T10:00:00+08:00")
 	in := newInbox(t)

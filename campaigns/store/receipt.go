@@ -104,11 +104,11 @@ func (tx *Tx) MessagesStanding(ctx context.Context, nos []int64, ids []campaigns
 	for i, id := range ids {
 		months[i] = campaigns.TimeOf(id)
 	}
-	rows, err := many(ctx, tx, "where messages stand", `SELECT m.no, m.id, m.queued_at, m.status, m.campaign_id, m.run_id, m.channel, coalesce(m.address, ''), m.finished_at
+	rows, err := many(ctx, tx, "where messages stand", `SELECT m.no, m.id, m.queued_at, m.status, m.campaign_id, m.run_id, m.channel, coalesce(m.address, ''), m.finished_at, m.resent
 		FROM unnest($1::bigint[], $2::timestamptz[], $3::uuid[]) AS r(no, queued_at, id) JOIN messages m ON m.no = r.no AND m.queued_at = r.queued_at AND m.id = r.id`,
 		func(row pgx.CollectableRow) (campaigns.Message, error) {
 			var m campaigns.Message
-			err := row.Scan(&m.No, &m.ID, &m.QueuedAt, &m.Status, &m.CampaignID, &m.RunID, &m.Channel, &m.Address, &m.FinishedAt)
+			err := row.Scan(&m.No, &m.ID, &m.QueuedAt, &m.Status, &m.CampaignID, &m.RunID, &m.Channel, &m.Address, &m.FinishedAt, &m.Resent)
 			return m, err
 		}, nos, months, ids)
 	for i := range rows {
@@ -186,6 +186,17 @@ func (tx *Tx) CountComplaints(ctx context.Context, run campaigns.ID) (n int64, e
 		return 0, fmt.Errorf("counting complaints: %w", err)
 	}
 	return n, nil
+}
+
+// UnqueueMessage takes a message back out of the outbox that waits to be sent again because its outcome was unknown, so that
+// it stands as unknown again; false when somebody is sending it already.
+func (tx *Tx) UnqueueMessage(ctx context.Context, m *campaigns.Message) (bool, error) {
+	n, err := tx.exec(ctx, "taking a message out of the outbox", `WITH gone AS (
+			DELETE FROM outbox WHERE lane = $4 AND message_id = $3 AND sending_at IS NULL RETURNING message_id)
+		UPDATE messages m SET status = 'unknown', finished_at = $5 FROM gone
+		WHERE m.no = $1 AND m.queued_at = $2 AND m.id = gone.message_id AND m.status = 'queued' AND m.resent`,
+		m.No, m.QueuedAt, m.ID, campaigns.Lane(m.No), tx.Now)
+	return n == 1, err
 }
 
 // RequeueMessage puts a message whose outcome was unknown back into the outbox, and opens its run again where that was over;
