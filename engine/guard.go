@@ -156,7 +156,7 @@ func (p *plan) guardTemplate(ctx context.Context, tx *store.Tx, run *campaigns.R
 		walked += gates[gate]
 	}
 	stopped := gates[campaigns.GateTemplate] + gates[campaigns.GhostGate(campaigns.GateTemplate)]
-	if walked < guardedFrom || float64(stopped) <= most*float64(walked) {
+	if walked < guardedFrom || float64(stopped) <= most*float64(walked)+1e-9 {
 		return nil
 	}
 	return hold(ctx, tx, run, campaigns.HeldTemplate, "the template cannot be printed for %d of the first %d customers, more than %g %%: give its variables defaults", stopped, walked, most*100)
@@ -239,7 +239,7 @@ func (e *Engine) guardOutcomes(ctx context.Context, run *campaigns.Run) (held bo
 			if err != nil {
 				return err
 			}
-			if ended >= guardedFrom && float64(bad[g.status]) > *g.most*float64(ended) {
+			if ended >= guardedFrom && float64(bad[g.status]) > *g.most*float64(ended)+1e-9 {
 				guard = g.held
 				reason = fmt.Sprintf("%d of the first %d messages, more than %g %%, %s; "+resumeOrStop, bad[g.status], ended, *g.most*100, g.what, run.ID)
 				return nil

@@ -77,7 +77,7 @@ func (e *Engine) notices(ctx context.Context, c *campaigns.Channel, body []byte)
 	}
 	for i, n := range list {
 		if n.Type == "SubscriptionConfirmation" {
-			e.log.Warn("Amazon SNS asks whether it may post notifications: open the address to confirm", "channel", c.ID, "url", n.SubscribeURL)
+			e.log.Warn("Amazon SNS asks whether it may post notifications: open the address to confirm", "channel", c.ID, "url", n.SubscribeURL[:min(len(n.SubscribeURL), 1000)])
 			continue
 		}
 		if n, err = n.plain(); err != nil {

@@ -60,15 +60,20 @@ func connections(c *campaigns.Channel) int {
 	return min(c.Settings.Connections, workersMax)
 }
 
+// faultTold is how often a worker tells of the same fault.
+const faultTold = time.Minute
+
 // work is one worker: it sends whatever its channel has due, and waits when there is nothing.
 func (e *Engine) work(ctx context.Context, channelID string) {
 	w := e.newWorker(channelID)
 	defer w.close()
 	ticker := time.NewTicker(500 * time.Millisecond)
 	defer ticker.Stop()
+	told, toldAt := "", time.Time{}
 	for {
 		sent, err := w.drain(ctx)
-		if err != nil && ctx.Err() == nil {
+		if now := e.store.Now(); err != nil && ctx.Err() == nil && (err.Error() != told || now.Sub(toldAt) > faultTold) {
+			told, toldAt = err.Error(), now
 			e.log.Error("sending failed, trying again", "channel", channelID, "err", err)
 		}
 		if sent > 0 && err == nil && ctx.Err() == nil {
