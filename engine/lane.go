@@ -44,7 +44,7 @@ const (
 	leaseBeat     = time.Second // how often a living worker renews its leases
 	settingsFresh = time.Second // a channel's new settings are followed after so long
 	sizeFirst     = 16          // of a worker's first batch; it grows and shrinks with what the provider takes
-	lanesMost     = 24          // that are leased at once: the messages of a small run lie in as many lanes
+	lanesMost     = 8           // that are leased at once: the messages of a small run lie in many lanes, and others want some too
 	turnBatches   = 8           // after so many batches a worker lets its lanes go and takes those that wait longest
 )
 
