@@ -2,7 +2,7 @@
 
 package engine_test
 
-// yearCustomers and yearDays are small under the race detector: .ci/run has a line of its own for the whole year.
+// yearCustomers and yearDays are small under the race detector: go test without it has the whole year.
 const (
 	yearCustomers = 1_000
 	yearDays      = 30

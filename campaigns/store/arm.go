@@ -184,11 +184,6 @@ func (tx *Tx) Enter(ctx context.Context, run *campaigns.Run, entries []Entered) 
 	return tx.SaveAdmitted(ctx, []Admitted{{Run: run, Entries: entries}})
 }
 
-// EntriesOf reads the entries of some customers.
-func (tx *Tx) EntriesOf(ctx context.Context, campaign campaigns.ID, nos []int64) (map[int64]EntryHistory, error) {
-	return tx.entryHistories(ctx, `no = ANY($1) AND campaign_id = $2`, nos, campaign)
-}
-
 // An EntryHistory is how often and when last a customer entered a campaign, and under which keys.
 type EntryHistory struct {
 	No   int64
@@ -198,18 +193,14 @@ type EntryHistory struct {
 	At   []time.Time // of each key
 }
 
-// EntryHistories reads the entries of a span of numbers.
-func (tx *Tx) EntryHistories(ctx context.Context, campaign campaigns.ID, from, to int64) (map[int64]EntryHistory, error) {
-	return tx.entryHistories(ctx, `no >= $1 AND no < $2 AND campaign_id = $3`, from, to, campaign)
-}
-
-func (tx *Tx) entryHistories(ctx context.Context, where string, args ...any) (map[int64]EntryHistory, error) {
-	found, err := many(ctx, tx, "entries", `SELECT no, count(*), max(at), array_agg(key), array_agg(at) FROM campaign_entries WHERE `+where+` GROUP BY no`,
+// EntriesOf reads the entries of some customers.
+func (tx *Tx) EntriesOf(ctx context.Context, campaign campaigns.ID, nos []int64) (map[int64]EntryHistory, error) {
+	found, err := many(ctx, tx, "entries", `SELECT no, count(*), max(at), array_agg(key), array_agg(at) FROM campaign_entries WHERE no = ANY($1) AND campaign_id = $2 GROUP BY no`,
 		func(row pgx.CollectableRow) (EntryHistory, error) {
 			var h EntryHistory
 			err := row.Scan(&h.No, &h.N, &h.Last, &h.Keys, &h.At)
 			return h, err
-		}, args...)
+		}, nos, campaign)
 	byNo := make(map[int64]EntryHistory, len(found))
 	for _, h := range found {
 		byNo[h.No] = h
