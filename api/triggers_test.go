@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"context"
+	"sync"
 	"testing"
 	"time"
 
@@ -49,11 +50,12 @@ func TestAPostedEventStartsItsCampaignWithinASecondOnAnyNode(t *testing.T) {
 	path := "/v1/campaigns/" + made.text("id")
 	sv.post(path+"/launch", nil).want(200).is("active", "status")
 	ctx, stop := context.WithCancel(t.Context())
-	ran := make(chan error, 2)
+	var running sync.WaitGroup
 	for _, node := range []*engine.Engine{here, engine.New(s, engine.Options{})} {
-		go func() { ran <- node.Run(ctx) }()
+		running.Go(func() { node.Run(ctx) })
 	}
-	defer func() { stop(); <-ran; <-ran }()
+	defer running.Wait()
+	defer stop()
 	queued := func(want int) func() bool {
 		return func() bool {
 			n := 0

@@ -29,11 +29,7 @@ func (w *world) run(nodes ...*engine.Engine) (stop func()) {
 	ctx, cancel := context.WithCancel(w.ctx)
 	var running sync.WaitGroup
 	for _, node := range nodes {
-		running.Go(func() {
-			if err := node.Run(ctx); err != nil {
-				w.Error(err)
-			}
-		})
+		running.Go(func() { node.Run(ctx) })
 	}
 	stop = func() { cancel(); running.Wait() }
 	w.Cleanup(stop)

@@ -114,16 +114,13 @@ func (e *Engine) steps() []step {
 	}
 }
 
-// Run works until ctx ends, then finishes what is in hand: nothing new is claimed, batches record their outcomes.
-func (e *Engine) Run(ctx context.Context) error {
-	if _, err := e.House(ctx); err != nil {
-		return err
-	}
-	if _, err := e.Beat(ctx); err != nil {
-		return err
-	}
-	if _, err := e.Lose(ctx); err != nil {
-		return err
+// Run works until ctx ends, then finishes what is in hand: nothing new is claimed, batches record their outcomes. What has
+// to be done before anything else is tried until it is: a database that goes away at that moment comes back too.
+func (e *Engine) Run(ctx context.Context) {
+	for _, s := range []step{{name: "house", do: e.House}, {name: "beat", do: e.Beat}, {name: "lose", do: e.Lose}} {
+		if !e.insist(ctx, s) {
+			return
+		}
 	}
 	var running sync.WaitGroup
 	steps := append(e.steps(), step{"beat", beatEvery, e.Beat, true})
@@ -139,7 +136,24 @@ func (e *Engine) Run(ctx context.Context) error {
 	running.Go(func() { e.triggerLoop(ctx) })
 	running.Go(func() { e.sendLoop(ctx) })
 	running.Wait()
-	return nil
+}
+
+// insist runs a step until it succeeds, and says whether it did before ctx ended.
+func (e *Engine) insist(ctx context.Context, s step) bool {
+	for ctx.Err() == nil {
+		_, err := s.do(ctx)
+		if err == nil {
+			return true
+		}
+		if ctx.Err() == nil {
+			e.log.Error("step failed, trying again", "step", s.name, "err", err)
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Second):
+		}
+	}
+	return false
 }
 
 // loop runs a step whenever its ticker says so or another step did something, and again at once while there was something

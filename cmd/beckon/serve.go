@@ -89,7 +89,7 @@ func serveOn(ctx context.Context, listener net.Listener, s *store.Store, log *sl
 	}
 	handler := api.New(s, e, api.Options{Log: log})
 	server := handler.HTTP(listener.Addr().String())
-	failed := make(chan error, 2)
+	failed := make(chan error, 1)
 	var running sync.WaitGroup
 	running.Go(func() {
 		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
@@ -98,11 +98,7 @@ func serveOn(ctx context.Context, listener net.Listener, s *store.Store, log *sl
 	})
 	working, stop := context.WithCancel(ctx)
 	defer stop()
-	running.Go(func() {
-		if err := e.Run(working); err != nil && working.Err() == nil {
-			failed <- err
-		}
-	})
+	running.Go(func() { e.Run(working) })
 	var err error
 	select {
 	case <-ctx.Done():

@@ -14,6 +14,7 @@ import (
 	"github.com/wneessen/go-mail"
 
 	"beckon/campaigns"
+	"beckon/engine/channel"
 )
 
 const (
@@ -97,8 +98,6 @@ func (s *sending) sign(settings *campaigns.ChannelSettings) error {
 	_, domain, _ := strings.Cut(sender, "@")
 	settings.DKIMDomain, settings.DKIMSelector = domain, "bench"
 	settings.DKIMKey = new(string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})))
-	s.signer = mail.NewDKIMSigner(domain, "bench", key)
-	s.signer.NowFunc = s.Clock
-	s.signer.SignHeaders("From", "To", "Subject", "Date", "Message-ID", "List-Unsubscribe", "List-Unsubscribe-Post")
-	return nil
+	s.signer, err = channel.OpenDKIM(*settings, s.Clock)
+	return err
 }

@@ -78,9 +78,10 @@ func measureTriggers(ctx context.Context, g *ground) (rows []Row, err error) {
 		return nil, err
 	}
 	ctx, stop := context.WithCancel(ctx)
-	ran := make(chan error, 1)
-	go func() { ran <- t.engine.Run(ctx) }()
-	defer func() { stop(); err = errors.Join(err, <-ran) }()
+	var running sync.WaitGroup
+	running.Go(func() { t.engine.Run(ctx) })
+	defer running.Wait()
+	defer stop()
 	if _, err := t.engine.Due(ctx); err != nil { // the plans are ready, as they are a second after a launch
 		return nil, err
 	}

@@ -7,10 +7,13 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"net/mail"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/emersion/go-msgauth/dkim"
 	"pgregory.net/rapid"
@@ -152,6 +155,29 @@ func TestASignatureHoldsForAllMessages(t *testing.T) {
 			r.Fatalf("%v: %v", err, parsed)
 		}
 	})
+}
+
+func TestSessionsSignWithOneKeyAtOnce(t *testing.T) {
+	for name, key := range map[string]crypto.Signer{"ed25519": ed25519Key(t), "rsa": rsaKey(t, 2048)} {
+		settings, dns := signed(t, campaigns.ChannelSettings{EmailSettings: campaigns.EmailSettings{From: "shop@example.com"}}, privatePEM(t, key))
+		signer, err := OpenDKIM(settings, time.Now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		header, body := "From: shop@example.com\r\nSubject: Hello\r\n\r\n", "Hello\r\n"
+		errs := make([]error, 4)
+		var sessions sync.WaitGroup
+		for i := range errs {
+			sessions.Go(func() {
+				signature, err := signer.Sign([]byte(header), []byte(body))
+				errs[i] = errors.Join(err, verify(signature+header+body, dns))
+			})
+		}
+		sessions.Wait()
+		if err := errors.Join(errs...); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 }
 
 func TestAKeyThatSignsNothingIsRefusedByName(t *testing.T) {

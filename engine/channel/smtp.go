@@ -42,7 +42,7 @@ type email struct {
 }
 
 func openSMTP(s campaigns.ChannelSettings, clock func() time.Time, patience time.Duration) (*email, error) {
-	signer, err := openDKIM(s, clock)
+	signer, err := OpenDKIM(s, clock)
 	if err != nil {
 		return nil, err
 	}

@@ -124,7 +124,7 @@ func urlOn(t testing.TB, tablespace string) string {
 	}
 	defer conn.Close(ctx)
 	name := "test_" + hex.EncodeToString(campaigns.Secret(8))
-	if _, err := conn.Exec(ctx, "CREATE DATABASE "+name+" TEMPLATE template_beckon"+tablespace); err != nil {
+	if _, err := conn.Exec(ctx, "CREATE DATABASE "+name+" TEMPLATE template_beckon STRATEGY FILE_COPY"+tablespace); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { drop(t, server, name) })
