@@ -128,9 +128,9 @@ func (c *call) bind(p *pdu.BindRequest) bool {
 	if answer.CommandStatus != data.ESME_ROK {
 		return false
 	}
-	c.bound.Store(true)
 	var again []int32
 	c.smsc.mu.Lock()
+	c.bound.Store(true) // under the lock, so that what is put off meanwhile is either given to it or found by it
 	c.smsc.binds++
 	for n, waiting := range c.smsc.unacked {
 		if waiting.call == nil {
@@ -151,16 +151,29 @@ func (c *call) bind(p *pdu.BindRequest) bool {
 // putOff is how long a receipt waits that nobody took.
 const putOff = 100 * time.Millisecond
 
-// deliver says something that comes again until it is acknowledged.
+// deliver says something that comes again until it is acknowledged: on this call, on another when this one has ended, or on
+// the next.
 func (c *call) deliver(sequence int32, octets []byte) {
 	waiting := &delivery{octets: octets, call: c}
 	c.smsc.mu.Lock()
 	if !c.smsc.calls[c] {
-		waiting.call = nil // the next session gets it
+		waiting.call = c.smsc.anyBound()
 	}
 	c.smsc.unacked[sequence] = waiting
 	c.smsc.mu.Unlock()
-	c.say(octets)
+	if waiting.call != nil {
+		waiting.call.say(octets)
+	}
+}
+
+// anyBound is a call that has bound, nil when there is none. The caller holds the lock.
+func (c *SMSC) anyBound() *call {
+	for open := range c.calls {
+		if open.bound.Load() {
+			return open
+		}
+	}
+	return nil
 }
 
 // submit answers a submit_sm as it was ordered.

@@ -243,10 +243,17 @@ func (c *SMSC) Serve(conn net.Conn) {
 	writing.Wait()
 	c.mu.Lock()
 	delete(c.calls, open)
+	next := c.anyBound() // it may have bound before this one was over
+	var left [][]byte
 	for _, waiting := range c.unacked {
 		if waiting.call == open {
-			waiting.call = nil
+			waiting.call, left = next, append(left, waiting.octets)
 		}
 	}
 	c.mu.Unlock()
+	for _, octets := range left {
+		if next != nil {
+			next.say(octets)
+		}
+	}
 }
