@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"beckon/campaigns/store/local"
+	"beckon/campaigns/store/storetest"
 )
 
 const adminKey = "an-admin-key-for-tests"
@@ -31,6 +32,7 @@ func TestMain(m *testing.M) {
 			os.Unsetenv(name)
 		}
 	}
+	storetest.InMemory()
 	if err := local.Install(func(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }); err != nil {
 		fmt.Fprintln(os.Stderr, "the tests need a real PostgreSQL:", err)
 		os.Exit(1)

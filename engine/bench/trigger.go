@@ -26,12 +26,13 @@ const (
 	triggerPatient = 30 * time.Second
 )
 
-// A gate is a shop with a thousand live campaigns that wait for the same event, and customers of whom some match one.
+// A gate is a shop with a thousand live campaigns, or as many as there are events, that wait for the same event, and customers of whom some match one.
 type gate struct {
 	*ground
 	store  *store.Store
 	engine *engine.Engine
 	n      int           // events of a crowd
+	live   int           // campaigns
 	byNo   map[int64]int // number → the customer's place
 	nos    []int64       // by place
 	marks  []marks
@@ -48,19 +49,19 @@ type marks struct {
 // knows them.
 type visitors struct {
 	name string
-	city func(i int) int // of the campaigns' cities; triggerLive is none of them
+	city func(i int) int // of the campaigns' cities; the number of campaigns is none of them
 }
 
-func crowdsOfVisitors() []visitors {
+func crowdsOfVisitors(live int) []visitors {
 	return []visitors{
 		{"one in ten enters, each another campaign", func(i int) int {
 			if i%10 > 0 {
-				return triggerLive
+				return live
 			}
-			return i / 10 % triggerLive
+			return i / 10 % live
 		}},
 		{"all enter one campaign", func(int) int { return 7 }},
-		{"all enter, each another campaign", func(i int) int { return i % triggerLive }},
+		{"all enter, each another campaign", func(i int) int { return i % live }},
 	}
 }
 
@@ -69,6 +70,7 @@ func crowdsOfVisitors() []visitors {
 // is the same for all who enter a campaign at once is shared.
 func measureTriggers(ctx context.Context, g *ground) (rows []Row, err error) {
 	t := &gate{ground: g, n: g.rows(triggerRows)}
+	t.live = min(triggerLive, max(10, t.n))
 	if t.store, err = g.shop(ctx, "triggers", 24); err != nil {
 		return nil, err
 	}
@@ -85,7 +87,7 @@ func measureTriggers(ctx context.Context, g *ground) (rows []Row, err error) {
 	if _, err := t.engine.Due(ctx); err != nil { // the plans are ready, as they are a second after a launch
 		return nil, err
 	}
-	for i, v := range crowdsOfVisitors() {
+	for i, v := range crowdsOfVisitors(t.live) {
 		rate, err := t.measure(ctx, i)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", v.name, err)
@@ -93,15 +95,15 @@ func measureTriggers(ctx context.Context, g *ground) (rows []Row, err error) {
 		decided := t.delays(func(m marks) time.Time { return m.decided })
 		queued := t.delays(func(m marks) time.Time { return m.queued })
 		g.note("triggers: %s: %d events at %.0f a second over %d live campaigns: decided p50 %.0f ms, p99 %.0f, the slowest %.0f; queued p50 %.0f ms, p99 %.0f, the slowest %.0f",
-			v.name, t.n, rate, triggerLive, percentile(decided, 50), percentile(decided, 99), percentile(decided, 100), percentile(queued, 50), percentile(queued, 99), percentile(queued, 100))
-		rows = append(rows, below(fmt.Sprintf("triggers: %d live, %d events/s, %s: queued, p99", triggerLive, triggerRate, v.name), "ms", percentile(queued, 99), triggerMS))
+			v.name, t.n, rate, t.live, percentile(decided, 50), percentile(decided, 99), percentile(decided, 100), percentile(queued, 50), percentile(queued, 99), percentile(queued, 100))
+		rows = append(rows, below(fmt.Sprintf("triggers: %d live, %d events/s, %s: queued, p99", t.live, triggerRate, v.name), "ms", percentile(queued, 99), triggerMS))
 	}
 	return rows, nil
 }
 
 // define makes the customers of all crowds and the campaigns, one for each city.
 func (t *gate) define(ctx context.Context) error {
-	crowds := crowdsOfVisitors()
+	crowds := crowdsOfVisitors(t.live)
 	all := len(crowds) * t.n
 	var file bytes.Buffer
 	file.WriteString("id,name,city,email,email_consent\n")
@@ -124,11 +126,11 @@ func (t *gate) define(ctx context.Context) error {
 	if err := t.store.Update(ctx, func(tx *store.Tx) error { return tx.CreateTemplate(ctx, &words) }); err != nil {
 		return err
 	}
-	t.Say("launching %d campaigns", triggerLive)
+	t.Say("launching %d campaigns", t.live)
 	none := 0.0
 	patterns := []string{`city == "City %03d"`, `total_spend >= 0 && city == "City %03d"`, `(tier != "gold" || purchase_count < 3) && city == "City %03d"`,
 		`days_since(last_purchase_at) == nil && city == "City %03d"`, `city in ["City %03d", "Nowhere"] && email != nil`}
-	for i := range triggerLive {
+	for i := range t.live {
 		c, err := t.engine.CreateCampaign(ctx, "bench", campaigns.Definition{Name: fmt.Sprintf("Campaign %d", i), Kind: campaigns.Triggered,
 			Trigger: &campaigns.Trigger{Event: "visit"}, Purpose: "transactional", Rule: fmt.Sprintf(patterns[i%len(patterns)], i), Holdout: &none,
 			Variants: []campaigns.Variant{{Name: "A", Weight: 1, ChannelID: campaigns.Catcher, TemplateID: words.ID}}})
@@ -148,7 +150,7 @@ func (t *gate) measure(ctx context.Context, crowd int) (float64, error) {
 	t.marks = make([]marks, t.n)
 	expected := int64(0)
 	for i := range t.marks {
-		if t.marks[i].enters = crowdsOfVisitors()[crowd].city(i) < triggerLive; t.marks[i].enters {
+		if t.marks[i].enters = crowdsOfVisitors(t.live)[crowd].city(i) < t.live; t.marks[i].enters {
 			expected++
 		}
 	}

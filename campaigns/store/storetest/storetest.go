@@ -1,7 +1,7 @@
 // Package storetest gives each test a database of its own on a real PostgreSQL that lives as long as the test program.
 //
 // Why real and private: what decides races here are statements of PostgreSQL, and a copy of a migrated template costs a
-// tenth of a second. A machine without PostgreSQL's programs gets them installed (as root on Debian) or a failing test
+// twentieth of a second. A machine without PostgreSQL's programs gets them installed (as root on Debian) or a failing test
 // with the line to type, never a silent skip.
 package storetest
 
@@ -32,6 +32,7 @@ func Main(m *testing.M) int {
 		say("the tests need a real PostgreSQL: %v", err)
 		return 1
 	}
+	InMemory()
 	folder, err := os.MkdirTemp("", "beckon-test-")
 	if err != nil {
 		say("%v", err)
