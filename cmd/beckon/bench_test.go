@@ -8,7 +8,7 @@ import (
 
 func TestBenchPrintsOneObjectAndItsProgressElsewhere(t *testing.T) {
 	var out, log strings.Builder
-	if code := run(t.Context(), []string{"bench", "campaigns", "--json", "--rows", "100", "--rounds", "1"}, &out, &log); code != 0 {
+	if code := run(t.Context(), []string{"bench", "import", "--json", "--rows", "100", "--rounds", "1"}, &out, &log); code != 0 {
 		t.Fatalf("%d: %s", code, log.String())
 	}
 	var report struct {
@@ -22,7 +22,7 @@ func TestBenchPrintsOneObjectAndItsProgressElsewhere(t *testing.T) {
 	if err := json.Unmarshal([]byte(out.String()), &report); err != nil {
 		t.Fatalf("%v: %s", err, out.String())
 	}
-	if len(report.Rows) != 3 || report.Rows[0].Bar != 1 || report.Rows[0].Value <= 0 || report.Machine["postgres"] == "" {
+	if len(report.Rows) != 1 || report.Rows[0].Bar != 0.4 || report.Rows[0].Value <= 0 || report.Machine["postgres"] == "" {
 		t.Errorf("%s", out.String())
 	}
 	if !strings.Contains(log.String(), "round 1 of 1") {
