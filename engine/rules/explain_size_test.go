@@ -44,14 +44,17 @@ func TestTheLargestRulesAreExplainedAtOnce(t *testing.T) {
 				t.Fatal("longer than a rule may be")
 			}
 			rule := mustCompile(t, source)
-			start := time.Now()
-			why := explained(rule, lin(t), noon(t))
-			took := time.Since(start)
-			if *why.Tree.Matches != rule.Matches(lin(t), noon(t)) {
-				t.Error("it is explained as something else")
+			took := time.Duration(1 << 62) // the least of three: others use the machine too
+			for range 3 {
+				start := time.Now()
+				why := explained(rule, lin(t), noon(t))
+				took = min(took, time.Since(start))
+				if *why.Tree.Matches != rule.Matches(lin(t), noon(t)) {
+					t.Error("it is explained as something else")
+				}
 			}
 			t.Log(took)
-			if took > 200*time.Millisecond {
+			if took > 200*time.Millisecond*slower {
 				t.Errorf("it took %v", took)
 			}
 		})
