@@ -1,12 +1,15 @@
 package engine_test
 
 import (
+	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"beckon/campaigns"
 	"beckon/campaigns/store"
+	"beckon/campaigns/store/storetest"
 	"beckon/engine"
 )
 
@@ -193,4 +196,37 @@ func TestARestoredDatabaseHoldsEveryOpenRunWhateverItsPolicy(t *testing.T) {
 	if run = w.runs(c.ID)[0]; run.Messages["sent"] != 12 {
 		t.Errorf("messages %v", run.Messages)
 	}
+}
+
+// written is what nodes log.
+type written struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *written) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *written) has(part string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Contains(l.text.String(), part)
+}
+
+func TestANodeWhoseDatabaseGoesAwayAsItStartsInsists(t *testing.T) {
+	url, log := storetest.URL(t), &written{}
+	s, err := store.Open(t.Context(), url, storetest.NewClock(t, "2026-11-21T10:00:00+08:00").Now, store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	w := &world{T: t, ctx: t.Context(), store: s}
+	ask(t, url, "ALTER TABLE control RENAME TO gone")
+	w.run(engine.New(s, engine.Options{Log: slog.New(slog.NewTextHandler(log, nil))}))
+	w.until(time.Minute, "the node says what failed", func() bool { return log.has("step=beat") })
+	ask(t, url, "ALTER TABLE gone RENAME TO control")
+	w.until(time.Minute, "it shows its sign of life", func() bool { return ask(t, url, "SELECT beat_at IS NOT NULL FROM control") == "t" })
 }

@@ -2,8 +2,6 @@ package engine_test
 
 import (
 	"context"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -11,17 +9,12 @@ import (
 
 	"beckon/campaigns"
 	"beckon/campaigns/store"
-	"beckon/campaigns/store/local"
 	"beckon/campaigns/store/storetest"
 	"beckon/engine"
 )
 
 // TestAnImportWhosePostgreSQLGoesAwayFailsAndIsCompletedLater ends all connections in the middle of the merge.
 func TestAnImportWhosePostgreSQLGoesAwayFailsAndIsCompletedLater(t *testing.T) {
-	bin, err := local.Find()
-	if err != nil {
-		t.Fatal(err)
-	}
 	url := storetest.URL(t)
 	s, err := store.Open(context.Background(), url, storetest.NewClock(t, "2026-11-21T10:00:00Z").Now, store.Options{})
 	if err != nil {
@@ -37,11 +30,7 @@ func TestAnImportWhosePostgreSQLGoesAwayFailsAndIsCompletedLater(t *testing.T) {
 			return
 		}
 		once.Do(func() {
-			cut := exec.CommandContext(context.Background(), filepath.Join(bin, "psql"), "-X", "-q", "-d", url, "-c",
-				"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()")
-			if out, err := cut.CombinedOutput(); err != nil {
-				t.Errorf("cutting the connections: %v\n%s", err, out)
-			}
+			ask(t, url, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()")
 		})
 	})
 	if err == nil {
