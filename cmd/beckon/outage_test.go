@@ -34,6 +34,7 @@ func (f *fleet) stopServer(signal syscall.Signal) {
 func slowly(string, int) mood { return mood{wait: 3 * time.Millisecond} }
 
 func TestSendingGoesOnByItselfWhenPostgreSQLIsStartedAgain(t *testing.T) {
+	t.Parallel() // most of it is waiting
 	const customers = 6000
 	f := newFleet(t, newSink(t, slowly))
 	first := f.start()
@@ -56,6 +57,7 @@ func TestSendingGoesOnByItselfWhenPostgreSQLIsStartedAgain(t *testing.T) {
 }
 
 func TestSendingGoesOnAfterPostgreSQLWasAwayForLongerThanALease(t *testing.T) {
+	t.Parallel() // most of it is waiting
 	const customers, away = 4000, 20 * time.Second
 	f := newFleet(t, newSink(t, slowly))
 	p := f.start()
@@ -75,6 +77,7 @@ func TestSendingGoesOnAfterPostgreSQLWasAwayForLongerThanALease(t *testing.T) {
 
 // What cannot be recorded is not waited for: the rows stay marked, and whoever comes next finds them.
 func TestANodeIsToldToStopWhilePostgreSQLIsAway(t *testing.T) {
+	t.Parallel() // most of it is waiting
 	const customers = 3000
 	f := newFleet(t, newSink(t, slowly))
 	first := f.start()
