@@ -86,7 +86,6 @@ func (r *recording) queue() {
 	}
 }
 
-
 // mark claims all that is queued, a batch at a time.
 func (r *recording) mark(batch int) {
 	owner := campaigns.NewID(r.clock.Now())
