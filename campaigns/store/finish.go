@@ -64,7 +64,7 @@ const outcomesOf = `WITH done AS (
 				AS r(no, queued_at, id, status, attempts, provider, hash, content, step, planned, segments, carrier, resent)
 			WHERE m.no = r.no AND m.queued_at = r.queued_at AND m.id = r.id AND m.status = $16 RETURNING m.no, m.id, m.run_id, m.status),
 		moves AS (SELECT run_id, $16 AS before, status AS after FROM done)` + counting + `,
-		noted AS (INSERT INTO changes (xid, no, kind) SELECT pg_current_xact_id(), no, $11 FROM done)
+		noted AS (INSERT INTO changes (xid, no, kind, nos) SELECT pg_current_xact_id(), 0, $11, array_agg(no) FROM done HAVING count(*) > 0)
 		SELECT array_agg(id) FROM done`
 
 // recordOutcomes sends a batch of statements and with it what became of those of its messages that stand at a status; it gives them.

@@ -146,7 +146,7 @@ func (tx *Tx) SettleMessages(ctx context.Context, settlements []Settlement) (map
 			FROM unnest($1::bigint[], $2::timestamptz[], $3::uuid[], $4::text[], $5::text[], $6::text[]) AS r(no, queued_at, id, before, status, steps)
 			WHERE m.no = r.no AND m.queued_at = r.queued_at AND m.id = r.id AND m.status = r.before RETURNING m.no, m.id, m.run_id, r.before, m.status AS after),
 		moves AS (SELECT run_id, before, after FROM done)`+counting+`,
-		noted AS (INSERT INTO changes (xid, no, kind) SELECT pg_current_xact_id(), no, $7 FROM done)
+		noted AS (INSERT INTO changes (xid, no, kind, nos) SELECT pg_current_xact_id(), 0, $7, array_agg(no) FROM done HAVING count(*) > 0)
 		SELECT id FROM done`, pgx.RowTo[campaigns.ID], nos, months, ids, from, to, steps, changedMessages)
 	for _, id := range found {
 		done[id] = true

@@ -22,6 +22,9 @@ INSERT INTO run_counts SELECT run_id, 0, count(*) FILTER (WHERE status = 'queued
     count(*) FILTER (WHERE status = 'cancelled' AND NOT ghost), count(*) FILTER (WHERE status = 'expired' AND NOT ghost), count(*) FILTER (WHERE ghost)
     FROM messages GROUP BY run_id;
 
+-- A statement that changes many customers notes them in one row, whose no is 0.
+ALTER TABLE changes ADD COLUMN nos bigint[];
+
 DROP INDEX messages_run;
 CREATE INDEX messages_run ON messages (run_id, no);
 -- +goose StatementBegin
@@ -42,4 +45,7 @@ END $$;
 -- +goose StatementEnd
 DROP INDEX messages_run;
 CREATE INDEX messages_run ON messages (run_id, status);
+INSERT INTO changes SELECT xid, unnest(nos), kind FROM changes WHERE nos IS NOT NULL;
+DELETE FROM changes WHERE nos IS NOT NULL;
+ALTER TABLE changes DROP COLUMN nos;
 DROP TABLE run_counts;
