@@ -163,10 +163,12 @@ func (p *plan) guardTemplate(ctx context.Context, tx *store.Tx, run *campaigns.R
 }
 
 // Guard looks at what became of the messages of runs that are being sent, and holds those of which too many fail or bounce.
-// It gives how many runs it held.
+// It gives how many runs it held. Runs where nothing ended badly, nearly all, cost no question of their own.
 func (e *Engine) Guard(ctx context.Context) (int, error) {
 	var open []campaigns.Run
+	var ended map[campaigns.ID]store.MessageCounts
 	err := e.store.View(ctx, func(tx *store.Tx) (err error) {
+		var ids []campaigns.ID
 		for _, status := range []campaigns.RunStatus{campaigns.Queueing, campaigns.Sending} {
 			runs, err := tx.OpenRuns(ctx, status)
 			if err != nil {
@@ -174,7 +176,13 @@ func (e *Engine) Guard(ctx context.Context) (int, error) {
 			}
 			open = append(open, runs...)
 		}
-		return nil
+		for i := range open {
+			ids = append(ids, open[i].ID)
+		}
+		if len(ids) > 0 {
+			ended, err = outcomesOf(ctx, tx, ids)
+		}
+		return err
 	})
 	held := 0
 	for i := range open {
@@ -182,12 +190,28 @@ func (e *Engine) Guard(ctx context.Context) (int, error) {
 			break
 		}
 		var did bool
-		did, err = e.guardOutcomes(ctx, &open[i])
+		did, err = e.guardOutcomes(ctx, &open[i], ended[open[i].ID])
 		if did {
 			held++
 		}
 	}
 	return held, err
+}
+
+// outcomesOf counts the messages of runs, those that were complained about beside.
+func outcomesOf(ctx context.Context, tx *store.Tx, runs []campaigns.ID) (map[campaigns.ID]store.MessageCounts, error) {
+	ended, err := tx.MessagesOf(ctx, runs)
+	if err != nil {
+		return nil, err
+	}
+	complaints, err := tx.CountComplaints(ctx, runs)
+	for run, n := range complaints {
+		if ended[run] == nil {
+			ended[run] = store.MessageCounts{}
+		}
+		ended[run][complained] = n
+	}
+	return ended, err
 }
 
 // An outcomeGuard holds a run when a share of its messages ends badly.
@@ -210,45 +234,26 @@ func outcomeGuards(g campaigns.Guards) []outcomeGuard {
 	}
 }
 
-// guardOutcomes asks first for what is rare, the bad ends, and counts the others only as far as they would have to be.
-func (e *Engine) guardOutcomes(ctx context.Context, run *campaigns.Run) (held bool, err error) {
-	var guard, reason string
-	err = e.store.View(ctx, func(tx *store.Tx) error {
-		bad := map[campaigns.MessageStatus]int64{}
-		for _, status := range []campaigns.MessageStatus{campaigns.MessageFailed, campaigns.MessageBounced} {
-			if bad[status], err = tx.CountEnded(ctx, run, math.MaxInt32, status); err != nil {
-				return err
-			}
-		}
-		if bad[complained], err = tx.CountComplaints(ctx, run.ID); err != nil {
-			return err
-		}
-		if bad[campaigns.MessageFailed]+bad[campaigns.MessageBounced]+bad[complained] == 0 {
-			return nil
-		}
-		guards, err := guardsOf(ctx, tx, run)
-		if err != nil {
-			return err
-		}
-		for _, g := range outcomeGuards(guards) {
-			if g.most == nil || *g.most <= 0 || bad[g.status] == 0 {
-				continue
-			}
-			harmless := max(guardedFrom, int64(math.Ceil(float64(bad[g.status]) / *g.most)))
-			ended, err := tx.CountEnded(ctx, run, harmless, campaigns.MessageSent, campaigns.MessageDelivered, campaigns.MessageBounced, campaigns.MessageFailed)
-			if err != nil {
-				return err
-			}
-			if ended >= guardedFrom && float64(bad[g.status]) > *g.most*float64(ended)+1e-9 {
-				guard = g.held
-				reason = fmt.Sprintf("%d of the first %d messages, more than %g %%, %s; "+resumeOrStop, bad[g.status], ended, *g.most*100, g.what, run.ID)
-				return nil
-			}
-		}
-		return nil
-	})
-	if err != nil || guard == "" {
+// guardOutcomes holds a run when the share of its messages that ended badly is too large.
+func (e *Engine) guardOutcomes(ctx context.Context, run *campaigns.Run, messages store.MessageCounts) (held bool, err error) {
+	if messages.Of(campaigns.MessageFailed, campaigns.MessageBounced, complained) == 0 {
+		return false, nil
+	}
+	var guards campaigns.Guards
+	if err = e.store.View(ctx, func(tx *store.Tx) (err error) { guards, err = guardsOf(ctx, tx, run); return err }); err != nil {
 		return false, err
+	}
+	guard, reason := "", ""
+	ended := messages.Of(campaigns.MessageSent, campaigns.MessageDelivered, campaigns.MessageBounced, campaigns.MessageFailed)
+	for _, g := range outcomeGuards(guards) {
+		if bad := messages.Of(g.status); g.most != nil && *g.most > 0 && ended >= guardedFrom && float64(bad) > *g.most*float64(ended)+1e-9 {
+			guard = g.held
+			reason = fmt.Sprintf("%d of the first %d messages, more than %g %%, %s; "+resumeOrStop, bad, ended, *g.most*100, g.what, run.ID)
+			break
+		}
+	}
+	if guard == "" {
+		return false, nil
 	}
 	err = e.store.Update(ctx, func(tx *store.Tx) (err error) {
 		held, err = tx.HoldRun(ctx, run.ID, guard, reason)

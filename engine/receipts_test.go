@@ -106,8 +106,8 @@ func TestAReceiptMovesItsMessageAndSaysWhen(t *testing.T) {
 		if len(listed) != 2 || reasons["c1@example.com"] != "hard bounce" || reasons["c2@example.com"] != "complaint" {
 			t.Errorf("suppressed: %v", reasons)
 		}
-		n, failed := tx.CountComplaints(w.ctx, run.ID)
-		if n != 1 || failed != nil {
+		n, failed := tx.CountComplaints(w.ctx, []campaigns.ID{run.ID})
+		if n[run.ID] != 1 || failed != nil {
 			t.Errorf("%d complaints (%v)", n, failed)
 		}
 		return err

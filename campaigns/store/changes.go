@@ -61,11 +61,14 @@ func (tx *Tx) noteChanges(ctx context.Context, kind int, nos ...int64) error {
 	return err
 }
 
+// A row of changes is of one customer or, where a statement changes many, of all of them at once.
+
 // ChangesSince gives whom the transactions changed that were not visible at a position and are visible now, in order of
 // no. Of notes it reads at most one more than notesMax: then the list is not whole.
 func (tx *Tx) ChangesSince(ctx context.Context, p Position, notesMax int64) (changed []Changed, notes int64, err error) {
 	changed, err = many(ctx, tx, "changes", `SELECT no, bit_or(1::bigint << kind) AS kinds, count(*) AS notes
-		FROM (SELECT no, kind FROM changes WHERE xid >= $1::xid8 AND NOT pg_visible_in_snapshot(xid, $2::pg_snapshot) LIMIT $3) c GROUP BY no ORDER BY no`,
+		FROM (SELECT coalesce(many.no, one.no) AS no, kind FROM changes one LEFT JOIN LATERAL unnest(one.nos) AS many(no) ON true
+			WHERE xid >= $1::xid8 AND NOT pg_visible_in_snapshot(xid, $2::pg_snapshot) LIMIT $3) c GROUP BY no ORDER BY no`,
 		pgx.RowToStructByPos[Changed], p.xmin(), p.String(), notesMax+1)
 	for _, c := range changed {
 		notes += c.Notes

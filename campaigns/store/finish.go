@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -43,28 +44,70 @@ func (tx *Tx) FinishMessages(ctx context.Context, owner campaigns.ID, results []
 			FROM unnest($1::smallint[], $2::uuid[], $3::timestamptz[], $5::smallint[], $6::boolean[], $7::timestamptz[]) AS r(lane, id, due, attempts, moved, closes)
 			WHERE o.lane = r.lane AND o.message_id = r.id AND o.owner = $4`, f.againLanes, f.again, f.due, owner, f.tries, f.moved, f.closes)
 	}
-	batch.Queue(`WITH done AS (
+	found, err := tx.recordOutcomes(ctx, batch, campaigns.MessageQueued, f, results)
+	if err != nil || len(found) == len(results) {
+		return err
+	}
+	return tx.finishLate(ctx, results, found)
+}
+
+// outcomesOf writes what became of messages that stand at one status, so that it is known what they stood at before, and gives
+// those that it found. Of the steps of one that was given up as unknown since, the first is left out where its history has it.
+const outcomesOf = `WITH done AS (
 			UPDATE messages m SET status = r.status, attempts = r.attempts, provider_id = NULLIF(r.provider, ''), content_hash = r.hash, content = r.content::jsonb,
-				finished_at = CASE WHEN r.status <> 'queued' THEN $1::timestamptz END, history = m.history || CASE WHEN `+alreadyTold+` THEN r.step::jsonb - 0 ELSE r.step::jsonb END,
-				planned_at = coalesce(r.planned, m.planned_at), segments = NULLIF(r.segments, 0), channel_id = coalesce(NULLIF(r.carrier, ''), m.channel_id),
-				resent = m.resent OR r.resent
+				finished_at = CASE WHEN r.status <> 'queued' THEN $1::timestamptz END, planned_at = coalesce(r.planned, m.planned_at),
+				history = m.history || CASE WHEN (m.status = 'unknown' OR m.resent) AND r.step::jsonb->0->>'status' = 'sending'
+					AND (r.step::jsonb->0->>'at')::timestamptz < (m.history->-1->>'at')::timestamptz THEN r.step::jsonb - 0 ELSE r.step::jsonb END,
+				segments = NULLIF(r.segments, 0), channel_id = coalesce(NULLIF(r.carrier, ''), m.channel_id), resent = m.resent OR r.resent
 			FROM unnest($2::bigint[], $3::timestamptz[], $4::uuid[], $5::text[], $6::smallint[], $7::text[], $8::bytea[], $9::text[], $10::text[], $12::timestamptz[],
 					$13::smallint[], $14::text[], $15::boolean[])
 				AS r(no, queued_at, id, status, attempts, provider, hash, content, step, planned, segments, carrier, resent)
-			WHERE m.no = r.no AND m.queued_at = r.queued_at AND m.id = r.id AND (m.status = 'queued' OR (m.status = 'unknown' AND r.status <> 'queued')) RETURNING m.no)
-		INSERT INTO changes (xid, no, kind) SELECT pg_current_xact_id(), no, $11 FROM done`,
-		tx.Now, f.nos, f.queued, f.ids, f.statuses, f.attempts, f.providers, f.hashes, f.contents, f.steps, changedMessages, f.planned, f.segments, f.carriers, f.resent)
+			WHERE m.no = r.no AND m.queued_at = r.queued_at AND m.id = r.id AND m.status = $16 RETURNING m.no, m.id, m.run_id, m.status),
+		moves AS (SELECT run_id, $16 AS before, status AS after FROM done)` + counting + `,
+		noted AS (INSERT INTO changes (xid, no, kind, nos) SELECT pg_current_xact_id(), 0, $11, array_agg(no) FROM done HAVING count(*) > 0)
+		SELECT array_agg(id) FROM done`
+
+// recordOutcomes sends a batch of statements and with it what became of those of its messages that stand at a status; it gives them.
+func (tx *Tx) recordOutcomes(ctx context.Context, batch *pgx.Batch, at campaigns.MessageStatus, f *finish, results []Result) (found []campaigns.ID, err error) {
+	batch.Queue(outcomesOf, tx.Now, f.nos, f.queued, f.ids, f.statuses, f.attempts, f.providers, f.hashes, f.contents, f.steps, changedMessages, f.planned, f.segments,
+		f.carriers, f.resent, at).QueryRow(func(row pgx.Row) error { return row.Scan(&found) })
 	queueProviderIDs(batch, f.names)
 	queueLapses(batch, tx.Now, results)
 	if err := tx.tx.SendBatch(ctx, batch).Close(); err != nil {
-		return fmt.Errorf("recording outcomes: %w", err)
+		return nil, fmt.Errorf("recording outcomes: %w", err)
+	}
+	return found, nil
+}
+
+// finishLate records results whose messages did not stand in the queue: one that was given up as unknown meanwhile takes its real
+// outcome. They are held before it is looked where they stand, for they may be put back into the queue at any moment.
+func (tx *Tx) finishLate(ctx context.Context, results []Result, found []campaigns.ID) error {
+	late := slices.DeleteFunc(slices.Clone(results), func(r Result) bool { return slices.Contains(found, r.Message.ID) })
+	f := newFinish(tx.Now, late)
+	standing, err := many(ctx, tx, "messages with late outcomes", `SELECT m.id, m.status FROM unnest($1::bigint[], $2::timestamptz[], $3::uuid[]) AS r(no, queued_at, id)
+		JOIN messages m ON m.no = r.no AND m.queued_at = r.queued_at AND m.id = r.id ORDER BY m.no, m.id FOR UPDATE OF m`, func(row pgx.CollectableRow) (m campaigns.Message, err error) {
+		return m, row.Scan(&m.ID, &m.Status)
+	}, f.nos, f.queued, f.ids)
+	if err != nil {
+		return err
+	}
+	at := make(map[campaigns.ID]campaigns.MessageStatus, len(standing))
+	for _, m := range standing {
+		at[m.ID] = m.Status
+	}
+	for _, status := range []campaigns.MessageStatus{campaigns.MessageUnknown, campaigns.MessageQueued} {
+		some := slices.DeleteFunc(slices.Clone(late), func(r Result) bool {
+			return at[r.Message.ID] != status || (status == campaigns.MessageUnknown && !r.RetryAt.IsZero())
+		})
+		if len(some) == 0 {
+			continue
+		}
+		if _, err := tx.recordOutcomes(ctx, &pgx.Batch{}, status, newFinish(tx.Now, some), some); err != nil {
+			return err
+		}
 	}
 	return nil
 }
-
-// alreadyTold says that a history has a result's first step, that it was being sent: it was given up as unknown since.
-const alreadyTold = `(m.status = 'unknown' OR m.resent) AND r.step::jsonb->0->>'status' = 'sending'
-				AND (r.step::jsonb->0->>'at')::timestamptz < (m.history->-1->>'at')::timestamptz`
 
 // finish is results by column, as unnest takes them.
 type finish struct {
@@ -185,7 +228,8 @@ func (tx *Tx) LoseMessages(ctx context.Context, again bool) (int64, error) {
 		unknown AS (UPDATE messages m SET status = 'unknown', finished_at = $1, attempts = lost.attempts, history = history || jsonb_build_array(
 			jsonb_build_object('at', lost.sending_at, 'status', 'sending'),
 			jsonb_build_object('at', $1::timestamptz, 'status', 'unknown', 'detail', $3::text))
-		FROM lost WHERE m.id = lost.message_id AND m.no = lost.no AND m.status = 'queued' RETURNING m.no)
+		FROM lost WHERE m.id = lost.message_id AND m.no = lost.no AND m.status = 'queued' RETURNING m.no, m.run_id),
+		moves AS (SELECT run_id, 'queued' AS before, 'unknown' AS after FROM unknown)`+counting+`
 		INSERT INTO changes (xid, no, kind) SELECT pg_current_xact_id(), no, $2::smallint FROM unknown`, tx.Now, changedMessages, diedSending)
 	return lost + n, err
 }

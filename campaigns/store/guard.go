@@ -46,21 +46,6 @@ func (tx *Tx) EarlierRun(ctx context.Context, r *campaigns.Run) (*Earlier, error
 	return &found, nil
 }
 
-// CountEnded counts the messages of a run, ghosts apart, that stand at one of the statuses, up to a limit.
-func (tx *Tx) CountEnded(ctx context.Context, r *campaigns.Run, limit int64, statuses ...campaigns.MessageStatus) (int64, error) {
-	texts := make([]string, len(statuses))
-	for i, status := range statuses {
-		texts[i] = string(status)
-	}
-	var n int64
-	err := tx.tx.QueryRow(ctx, `SELECT count(*) FROM (SELECT 1 FROM messages WHERE run_id = $1 AND status = ANY($2) AND queued_at >= $3 LIMIT $4) m`,
-		r.ID, texts, r.Occurrence.AddDate(0, 0, -1), limit).Scan(&n)
-	if err != nil {
-		return 0, fmt.Errorf("counting outcomes: %w", err)
-	}
-	return n, nil
-}
-
 // ApprovedAudience is how many customers matched when a campaign's version was approved; nil when nobody counted. The
 // column is read by its name, so that versions from before it have none.
 func (tx *Tx) ApprovedAudience(ctx context.Context, campaign campaigns.ID, version int) (*int64, error) {

@@ -77,7 +77,6 @@ func (tx *Tx) QueueMessages(ctx context.Context, messages []campaigns.Message) e
 	at := tx.Now.Truncate(time.Second)
 	history, ghostly := steps(at, campaigns.MessageQueued), steps(at, campaigns.MessageGhost)
 	rows := newCopyRows(len(messages), 23)
-	var ghosts []int64
 	for i := range messages {
 		m := &messages[i]
 		vars := m.VarsText
@@ -103,7 +102,6 @@ func (tx *Tx) QueueMessages(ctx context.Context, messages []campaigns.Message) e
 		if m.Ghost {
 			rows.Text(string(campaigns.MessageGhost))
 			rows.json(ghostly)
-			ghosts = append(ghosts, m.No)
 		} else {
 			rows.Text(string(campaigns.MessageQueued))
 			rows.json(history)
@@ -128,7 +126,7 @@ func (tx *Tx) QueueMessages(ctx context.Context, messages []campaigns.Message) e
 	if err := tx.copyIn(ctx, "queueing messages", "messages", columns, rows); err != nil {
 		return err
 	}
-	if err := tx.noteChanges(ctx, changedMessages, ghosts...); err != nil { // the others are seen once they are sent
+	if err := tx.noteQueued(ctx, messages); err != nil {
 		return err
 	}
 	return tx.fillOutbox(ctx, messages)

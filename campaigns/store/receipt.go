@@ -144,8 +144,9 @@ func (tx *Tx) SettleMessages(ctx context.Context, settlements []Settlement) (map
 	found, err := many(ctx, tx, "settled messages", `WITH done AS (
 			UPDATE messages m SET status = r.status, history = m.history || r.steps::jsonb
 			FROM unnest($1::bigint[], $2::timestamptz[], $3::uuid[], $4::text[], $5::text[], $6::text[]) AS r(no, queued_at, id, before, status, steps)
-			WHERE m.no = r.no AND m.queued_at = r.queued_at AND m.id = r.id AND m.status = r.before RETURNING m.no, m.id),
-		noted AS (INSERT INTO changes (xid, no, kind) SELECT pg_current_xact_id(), no, $7 FROM done)
+			WHERE m.no = r.no AND m.queued_at = r.queued_at AND m.id = r.id AND m.status = r.before RETURNING m.no, m.id, m.run_id, r.before, m.status AS after),
+		moves AS (SELECT run_id, before, after FROM done)`+counting+`,
+		noted AS (INSERT INTO changes (xid, no, kind, nos) SELECT pg_current_xact_id(), 0, $7, array_agg(no) FROM done HAVING count(*) > 0)
 		SELECT id FROM done`, pgx.RowTo[campaigns.ID], nos, months, ids, from, to, steps, changedMessages)
 	for _, id := range found {
 		done[id] = true
@@ -180,21 +181,30 @@ func (tx *Tx) KeepComplaint(ctx context.Context, m *campaigns.Message, at time.T
 	return n == 1, err
 }
 
-// CountComplaints counts the messages of a run that somebody complained about.
-func (tx *Tx) CountComplaints(ctx context.Context, run campaigns.ID) (n int64, err error) {
-	if err = tx.tx.QueryRow(ctx, `SELECT count(*) FROM complaints WHERE run_id = $1`, run).Scan(&n); err != nil {
-		return 0, fmt.Errorf("counting complaints: %w", err)
+// CountComplaints counts, of runs, the messages that somebody complained about; runs without are left out.
+func (tx *Tx) CountComplaints(ctx context.Context, runs []campaigns.ID) (map[campaigns.ID]int64, error) {
+	type complaints struct {
+		run campaigns.ID
+		n   int64
 	}
-	return n, nil
+	found, err := many(ctx, tx, "complaints", `SELECT run_id, count(*) FROM complaints WHERE run_id = ANY($1) GROUP BY run_id`,
+		func(row pgx.CollectableRow) (c complaints, err error) { return c, row.Scan(&c.run, &c.n) }, runs)
+	of := make(map[campaigns.ID]int64, len(found))
+	for _, c := range found {
+		of[c.run] = c.n
+	}
+	return of, err
 }
 
 // UnqueueMessage takes a message back out of the outbox that waits to be sent again because its outcome was unknown, so that
 // it stands as unknown again; false when somebody is sending it already.
 func (tx *Tx) UnqueueMessage(ctx context.Context, m *campaigns.Message) (bool, error) {
 	n, err := tx.exec(ctx, "taking a message out of the outbox", `WITH gone AS (
-			DELETE FROM outbox WHERE lane = $4 AND message_id = $3 AND sending_at IS NULL RETURNING message_id)
-		UPDATE messages m SET status = 'unknown', finished_at = $5 FROM gone
-		WHERE m.no = $1 AND m.queued_at = $2 AND m.id = gone.message_id AND m.status = 'queued' AND m.resent`,
+			DELETE FROM outbox WHERE lane = $4 AND message_id = $3 AND sending_at IS NULL RETURNING message_id),
+		back AS (UPDATE messages m SET status = 'unknown', finished_at = $5 FROM gone
+			WHERE m.no = $1 AND m.queued_at = $2 AND m.id = gone.message_id AND m.status = 'queued' AND m.resent RETURNING m.run_id),
+		moves AS (SELECT run_id, 'queued' AS before, 'unknown' AS after FROM back)`+counting+`
+		SELECT FROM back`,
 		m.No, m.QueuedAt, m.ID, campaigns.Lane(m.No), tx.Now)
 	return n == 1, err
 }
@@ -209,7 +219,8 @@ func (tx *Tx) RequeueMessage(ctx context.Context, m *campaigns.Message, detail s
 	}
 	n, err := tx.exec(ctx, "queueing a message again", `WITH again AS (
 			UPDATE messages SET status = 'queued', finished_at = NULL, resent = true, history = history || $4::jsonb
-			WHERE no = $1 AND queued_at = $2 AND id = $3 AND status = 'unknown' RETURNING no, id, channel_id, run_id, attempts)
+			WHERE no = $1 AND queued_at = $2 AND id = $3 AND status = 'unknown' RETURNING no, id, channel_id, run_id, attempts),
+		moves AS (SELECT run_id, 'unknown' AS before, 'queued' AS after FROM again)`+counting+`
 		INSERT INTO outbox (lane, message_id, channel_id, run_id, no, due_at, attempts) SELECT no & $5, id, channel_id, run_id, no, $6, attempts FROM again`,
 		m.No, m.QueuedAt, m.ID, *jsonText([]campaigns.Change{{At: tx.Now.Truncate(time.Millisecond), Status: campaigns.MessageQueued, Detail: detail}}), campaigns.Lanes-1, tx.Now)
 	return n == 1, err

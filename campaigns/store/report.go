@@ -115,11 +115,13 @@ func (tx *Tx) CampaignRedemptions(ctx context.Context, campaign campaigns.ID) (n
 
 // CampaignDelivery counts a campaign's messages by status, ghosts apart.
 func (tx *Tx) CampaignDelivery(ctx context.Context, campaign campaigns.ID) (map[string]int64, error) {
-	counts, err := many(ctx, tx, "delivery", `SELECT CASE WHEN m.ghost THEN 'ghost' ELSE m.status END, count(*) FROM messages m JOIN runs r ON r.id = m.run_id
-		WHERE r.campaign_id = $1 GROUP BY 1`, scanCount, campaign)
-	delivery := make(map[string]int64, len(counts))
-	for _, c := range counts {
-		delivery[c.name] = c.n
+	found, err := many(ctx, tx, "delivery", `SELECT r.campaign_id, `+addedUp+` FROM runs r JOIN run_counts c ON c.run_id = r.id
+		WHERE r.campaign_id = $1 GROUP BY r.campaign_id`, scanRunCounts, campaign)
+	delivery := map[string]int64{}
+	for _, c := range found {
+		for status, n := range c.counts {
+			delivery[string(status)] = n
+		}
 	}
 	return delivery, err
 }

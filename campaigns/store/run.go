@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"time"
 
@@ -129,7 +130,8 @@ func (tx *Tx) DropMessages(ctx context.Context) (int64, error) {
 			RETURNING o.message_id, o.no, o.attempts, r.reason),
 		dead AS (UPDATE messages m SET status = 'cancelled', finished_at = $1, attempts = d.attempts,
 				history = history || jsonb_build_object('at', $3::text, 'status', 'cancelled', 'detail', coalesce(d.reason, ''))
-			FROM dropped d WHERE m.id = d.message_id AND m.no = d.no RETURNING m.no, m.code)`+lapsing+`
+			FROM dropped d WHERE m.id = d.message_id AND m.no = d.no AND m.status = 'queued' RETURNING m.no, m.code, m.run_id),
+		moves AS (SELECT run_id, 'queued' AS before, 'cancelled' AS after FROM dead)`+counting+lapsing+`
 		SELECT FROM dead`, tx.Now, changedCoupons, stamp(tx.Now), tx.Now.Add(-droppedFor))
 }
 
@@ -167,16 +169,28 @@ func (tx *Tx) countRun(ctx context.Context, r *campaigns.Run) error {
 		r.Gates[g.name] = g.n
 		r.Audience += g.n
 	}
-	statuses, err := many(ctx, tx, "message counts", `SELECT status, count(*) FROM messages WHERE run_id = $1 AND NOT ghost GROUP BY status
-		UNION ALL SELECT 'sending', count(*) FROM outbox WHERE run_id = $1 AND sending_at IS NOT NULL`, scanCount, r.ID)
-	for _, status := range statuses {
-		r.Messages[status.name] += status.n
-	}
-	r.Messages[string(campaigns.MessageQueued)] -= r.Messages[string(campaigns.MessageSending)]
-	if err != nil {
+	if err := tx.countMessages(ctx, r); err != nil {
 		return err
 	}
 	return tx.countTracks(ctx, r)
+}
+
+// countMessages says how many messages of a run stand at each status: those of the queue that are being sent know it there alone.
+func (tx *Tx) countMessages(ctx context.Context, r *campaigns.Run) error {
+	of, err := tx.MessagesOf(ctx, []campaigns.ID{r.ID})
+	if err != nil {
+		return err
+	}
+	for status, n := range of[r.ID] {
+		r.Messages[string(status)] = n
+	}
+	var sending int64
+	if err := tx.tx.QueryRow(ctx, `SELECT count(*) FROM outbox WHERE run_id = $1 AND sending_at IS NOT NULL`, r.ID).Scan(&sending); err != nil {
+		return fmt.Errorf("counting what is being sent: %w", err)
+	}
+	r.Messages[string(campaigns.MessageSending)] = sending
+	r.Messages[string(campaigns.MessageQueued)] -= sending
+	return nil
 }
 
 // count is a number under a name, as GROUP BY gives it.

@@ -87,7 +87,7 @@ func TestACouponLapsesInTheSecondInWhichItExpires(t *testing.T) {
 	}
 }
 
-func openWithConnection(t *testing.T, clock *storetest.Clock) (*store.Store, *pgx.Conn) {
+func openWithConnection(t testing.TB, clock *storetest.Clock) (*store.Store, *pgx.Conn) {
 	t.Helper()
 	ctx := context.Background()
 	url := storetest.URL(t)

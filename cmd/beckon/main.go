@@ -26,7 +26,7 @@ type commands struct {
 	Demo    demoCommand    `cmd:"" help:"Show it on a simulated shop: three campaigns, sixty days, and the true lift beside the measured one."`
 	Import  importCommand  `cmd:"" help:"Bring in customers, purchases, events, points or assignments from a file."`
 	Migrate migrateCommand `cmd:"" help:"Bring the database's schema up to date and end."`
-	Verify  verifyCommand  `cmd:"" help:"Work derived figures of customers out anew and mend those that differ."`
+	Verify  verifyCommand  `cmd:"" help:"Work derived figures of customers and counts of messages out anew and mend those that differ."`
 	Restore restoreCommand `cmd:"" help:"Say that the database was just restored from a backup: what was still to be sent waits until somebody resumes it."`
 	Keys    keysCommand    `cmd:"" help:"Make an API key in the database of DATABASE_URL or --data."`
 	Bench   benchCommand   `cmd:"" help:"Measure Beckon beside the plainest programs that do the same, on a PostgreSQL of its own."`
