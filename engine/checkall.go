@@ -169,14 +169,15 @@ func (c *checked) one(b *batch, p *person, v *variant, w *way) {
 	}
 	c.rendered++
 	c.languages[m.Language]++
-	c.costMicros += w.perMessage
+	segments := 0
 	if sms := travels(w.kind, parts); sms != nil {
-		c.segments[sms.Segments]++
-		c.costMicros += w.perSegment * int64(sms.Segments)
+		segments = sms.Segments
+		c.segments[segments]++
 		if sms.Encoding == "ucs2" {
 			c.ucs2++
 		}
 	}
+	c.costMicros += w.cost.of(w.kind, segments)
 }
 
 // fault keeps what was wrong with somebody's message. Different faults without end are kept as one.
@@ -250,7 +251,7 @@ func (c *checked) sms(w *way) *CheckSMS {
 		s.Segments[thousands(int64(segments))] = n
 		s.TotalSegments += int64(segments) * n
 	}
-	if w.perMessage != 0 || w.perSegment != 0 {
+	if w.cost != (tariff{}) {
 		s.Cost = campaigns.Decimal(campaigns.FormatMoney(c.costMicros, costDigits))
 	}
 	return s

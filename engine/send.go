@@ -219,7 +219,9 @@ func (w *worker) hand(ctx context.Context, m *campaigns.Message, parts templates
 	if outcome.Keep || w.keeps {
 		m.Content = parts
 	}
-	return w.result(m, outcome)
+	r := w.result(m, outcome)
+	r.Paid = w.cost.paid(m, parts, outcome)
+	return r
 }
 
 // notNow is how long a message waits for which its provider could not be used or took nothing more: the provider's own state

@@ -22,6 +22,7 @@ type Result struct {
 	RetryAt   time.Time
 	Replanned bool
 	Handed    bool
+	Paid      *int64   // what this attempt cost in micros; nil where no provider took it, nor may have
 	Carrier   string   // the channel that carried it, where that is not its own
 	Resend    bool     // its outcome is unknown, and it is sent again because the workspace says so
 	MoreIDs   []string // the provider's names of its further segments
@@ -47,13 +48,13 @@ func (tx *Tx) FinishMessages(ctx context.Context, owner campaigns.ID, results []
 			UPDATE messages m SET status = r.status, attempts = r.attempts, provider_id = NULLIF(r.provider, ''), content_hash = r.hash, content = r.content::jsonb,
 				finished_at = CASE WHEN r.status <> 'queued' THEN $1::timestamptz END, history = m.history || CASE WHEN `+alreadyTold+` THEN r.step::jsonb - 0 ELSE r.step::jsonb END,
 				planned_at = coalesce(r.planned, m.planned_at), segments = NULLIF(r.segments, 0), channel_id = coalesce(NULLIF(r.carrier, ''), m.channel_id),
-				resent = m.resent OR r.resent
+				resent = m.resent OR r.resent, paid_micros = CASE WHEN r.paid IS NULL THEN `+paidBefore+` ELSE coalesce(`+paidBefore+`, 0) + r.paid END
 			FROM unnest($2::bigint[], $3::timestamptz[], $4::uuid[], $5::text[], $6::smallint[], $7::text[], $8::bytea[], $9::text[], $10::text[], $12::timestamptz[],
-					$13::smallint[], $14::text[], $15::boolean[])
-				AS r(no, queued_at, id, status, attempts, provider, hash, content, step, planned, segments, carrier, resent)
+					$13::smallint[], $14::text[], $15::boolean[], $16::bigint[])
+				AS r(no, queued_at, id, status, attempts, provider, hash, content, step, planned, segments, carrier, resent, paid)
 			WHERE m.no = r.no AND m.queued_at = r.queued_at AND m.id = r.id AND (m.status = 'queued' OR (m.status = 'unknown' AND r.status <> 'queued')) RETURNING m.no)
 		INSERT INTO changes (xid, no, kind) SELECT pg_current_xact_id(), no, $11 FROM done`,
-		tx.Now, f.nos, f.queued, f.ids, f.statuses, f.attempts, f.providers, f.hashes, f.contents, f.steps, changedMessages, f.planned, f.segments, f.carriers, f.resent)
+		tx.Now, f.nos, f.queued, f.ids, f.statuses, f.attempts, f.providers, f.hashes, f.contents, f.steps, changedMessages, f.planned, f.segments, f.carriers, f.resent, f.paid)
 	queueProviderIDs(batch, f.names)
 	queueLapses(batch, tx.Now, results)
 	if err := tx.tx.SendBatch(ctx, batch).Close(); err != nil {
@@ -84,6 +85,7 @@ type finish struct {
 	moved                  []bool       // of those again: planned anew
 	closes                 []*time.Time // likewise
 	resent                 []bool
+	paid                   []*int64
 	names                  []ProviderID
 }
 
@@ -113,7 +115,7 @@ func (f *finish) add(now time.Time, r *Result) {
 	f.nos, f.queued, f.ids = append(f.nos, m.No), append(f.queued, m.QueuedAt), append(f.ids, m.ID)
 	f.statuses, f.attempts, f.providers = append(f.statuses, string(status)), append(f.attempts, int16(m.Attempts)), append(f.providers, kept(m.ProviderID))
 	f.hashes, f.contents, f.steps = append(f.hashes, m.ContentHash), append(f.contents, jsonText(m.Content)), append(f.steps, stepsOf(now, status, r))
-	f.carriers, f.resent = append(f.carriers, r.Carrier), append(f.resent, r.Resend)
+	f.carriers, f.resent, f.paid = append(f.carriers, r.Carrier), append(f.resent, r.Resend), append(f.paid, r.Paid)
 	f.name(r)
 }
 
@@ -126,10 +128,10 @@ func (f *finish) name(r *Result) {
 	}
 	segments := 1 + len(r.MoreIDs)
 	if m.ProviderID != "" && (segments > 1 || !strings.HasPrefix(m.ProviderID, m.ID.String())) {
-		f.names = append(f.names, ProviderID{carrier, kept(m.ProviderID), m.No, m.ID, 1, segments})
+		f.names = append(f.names, ProviderID{carrier, kept(m.ProviderID), m.No, m.ID, 1, segments, m.Attempts})
 	}
 	for i, id := range r.MoreIDs {
-		f.names = append(f.names, ProviderID{carrier, kept(id), m.No, m.ID, 2 + i, segments})
+		f.names = append(f.names, ProviderID{carrier, kept(id), m.No, m.ID, 2 + i, segments, m.Attempts})
 	}
 }
 
@@ -182,8 +184,8 @@ func (tx *Tx) LoseMessages(ctx context.Context, again bool) (int64, error) {
 			DELETE FROM outbox o USING lanes l WHERE o.sending_at IS NOT NULL AND l.channel_id = o.channel_id AND l.lane = o.lane
 				AND (l.lease_until <= $1 OR l.owner IS DISTINCT FROM o.owner)
 			RETURNING o.message_id, o.no, o.attempts, o.sending_at),
-		unknown AS (UPDATE messages m SET status = 'unknown', finished_at = $1, attempts = lost.attempts, history = history || jsonb_build_array(
-			jsonb_build_object('at', lost.sending_at, 'status', 'sending'),
+		unknown AS (UPDATE messages m SET status = 'unknown', finished_at = $1, attempts = lost.attempts, paid_micros = `+paidUnknown+`,
+			history = history || jsonb_build_array(jsonb_build_object('at', lost.sending_at, 'status', 'sending'),
 			jsonb_build_object('at', $1::timestamptz, 'status', 'unknown', 'detail', $3::text))
 		FROM lost WHERE m.id = lost.message_id AND m.no = lost.no AND m.status = 'queued' RETURNING m.no)
 		INSERT INTO changes (xid, no, kind) SELECT pg_current_xact_id(), no, $2::smallint FROM unknown`, tx.Now, changedMessages, diedSending)
@@ -200,7 +202,7 @@ func (tx *Tx) loseAgain(ctx context.Context, again bool) (int64, error) {
 	return tx.exec(ctx, "sending again what a dead node was sending", `WITH lost AS (
 			SELECT o.lane, o.message_id, o.no, o.attempts, o.sending_at FROM outbox o JOIN lanes l ON l.channel_id = o.channel_id AND l.lane = o.lane
 			WHERE o.sending_at IS NOT NULL AND (l.lease_until <= $1 OR l.owner IS DISTINCT FROM o.owner) FOR UPDATE OF o),
-		noted AS (UPDATE messages m SET resent = true, attempts = lost.attempts, history = history || jsonb_build_array(
+		noted AS (UPDATE messages m SET resent = true, attempts = lost.attempts, paid_micros = `+paidUnknown+`, history = history || jsonb_build_array(
 			jsonb_build_object('at', lost.sending_at, 'status', 'sending'), jsonb_build_object('at', $1::timestamptz, 'status', 'unknown', 'detail', $2::text),
 			jsonb_build_object('at', $1::timestamptz, 'status', 'queued', 'detail', 'its outcome is unknown, and the workspace says to send it again'))
 		FROM lost WHERE m.id = lost.message_id AND m.no = lost.no AND m.status = 'queued' AND NOT m.resent AND m.not_after > $1 RETURNING lost.lane, m.id)

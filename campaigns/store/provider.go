@@ -67,6 +67,7 @@ type ProviderID struct {
 	MessageID  campaigns.ID
 	Segment    int
 	Segments   int
+	Attempt    int // at sending the message
 }
 
 // queueProviderIDs writes which message the providers' ids name, with the batch's other statements. Of two messages that a
@@ -82,18 +83,18 @@ func queueProviderIDs(batch *pgx.Batch, ids []ProviderID) {
 	var channels, names []string
 	var nos []int64
 	var messages []campaigns.ID
-	var segment, segments []int16
+	var segment, segments, attempts []int16
 	for i, id := range ids {
 		if last[id.ChannelID+"\x00"+id.ProviderID] != i {
 			continue
 		}
 		channels, names, nos, messages = append(channels, id.ChannelID), append(names, id.ProviderID), append(nos, id.No), append(messages, id.MessageID)
-		segment, segments = append(segment, int16(id.Segment)), append(segments, int16(id.Segments))
+		segment, segments, attempts = append(segment, int16(id.Segment)), append(segments, int16(id.Segments)), append(attempts, int16(id.Attempt))
 	}
-	batch.Queue(`INSERT INTO provider_ids (channel_id, provider_id, no, message_id, segment, segments)
-		SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::uuid[], $5::smallint[], $6::smallint[])
+	batch.Queue(`INSERT INTO provider_ids (channel_id, provider_id, no, message_id, segment, segments, attempt)
+		SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::uuid[], $5::smallint[], $6::smallint[], $7::smallint[])
 		ON CONFLICT (channel_id, provider_id) DO UPDATE SET no = EXCLUDED.no, message_id = EXCLUDED.message_id, segment = EXCLUDED.segment,
-			segments = EXCLUDED.segments, status = NULL`, channels, names, nos, messages, segment, segments)
+			segments = EXCLUDED.segments, attempt = EXCLUDED.attempt, status = NULL`, channels, names, nos, messages, segment, segments, attempts)
 }
 
 // Skew is by how much this node's clock is ahead of PostgreSQL's, and how wrong that may be: half of what asking took.
