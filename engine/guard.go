@@ -234,6 +234,12 @@ func (e *Engine) guardOutcomes(ctx context.Context, run *campaigns.Run) (held bo
 			if g.most == nil || *g.most <= 0 || bad[g.status] == 0 {
 				continue
 			}
+			if waived, err := tx.Waived(ctx, run.ID, g.held); err != nil || waived { // the others still watch
+				if err != nil {
+					return err
+				}
+				continue
+			}
 			harmless := max(guardedFrom, int64(math.Ceil(float64(bad[g.status]) / *g.most)))
 			ended, err := tx.CountEnded(ctx, run, harmless, campaigns.MessageSent, campaigns.MessageDelivered, campaigns.MessageBounced, campaigns.MessageFailed)
 			if err != nil {
