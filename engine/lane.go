@@ -164,6 +164,9 @@ func (w *worker) exchange(ctx context.Context, done outcomes, going leased, next
 		if ctx.Err() != nil || places == 0 {
 			return nil // stopping, or enough is on its way
 		}
+		if sound, err := w.engine.sound(inner, tx); err != nil || !sound {
+			return err
+		}
 		batch, err = w.claim(inner, tx, going, places)
 		return err
 	})

@@ -127,6 +127,9 @@ func (f *finish) name(r *Result) {
 		carrier = m.ChannelID
 	}
 	segments := 1 + len(r.MoreIDs)
+	if r.Status != campaigns.MessageSent { // of one at least nobody has an id: all that are known do not make it delivered
+		segments++
+	}
 	if m.ProviderID != "" && (segments > 1 || !strings.HasPrefix(m.ProviderID, m.ID.String())) {
 		f.names = append(f.names, ProviderID{carrier, kept(m.ProviderID), m.No, m.ID, 1, segments, m.Attempts})
 	}
