@@ -157,7 +157,7 @@ func (b *batch) priceOf(p *person, v *variant, w *way) int64 {
 	if err != nil {
 		return w.cost.perMessage
 	}
-	text := shortForm(smsText(parts, w.signOff, w.optOut)["text"], w.shortPrefix(b))
+	text := shortForm(parts["text"], w.shortPrefix(b))
 	return w.cost.of(w.kind, templates.Segments(text).Segments)
 }
 

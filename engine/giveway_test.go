@@ -35,7 +35,9 @@ func givesWay(t *testing.T, mailFrom, textFrom string) {
 			c.Phone, c.SMSConsent = &phone, &yes
 		}
 	})
-	at := func(from string) *campaigns.QuietHours { return &campaigns.QuietHours{From: "21:00", To: campaigns.ClockTime(from)} }
+	at := func(from string) *campaigns.QuietHours {
+		return &campaigns.QuietHours{From: "21:00", To: campaigns.ClockTime(from)}
+	}
 	mail := w.campaign(func(d *campaigns.Definition) {
 		d.Name, d.Variants[0].ChannelID, d.QuietHours = "Mail", "a-mail", at(mailFrom)
 	})
