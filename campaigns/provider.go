@@ -22,6 +22,10 @@ type Provider struct {
 // FaultsMax is after how many faults in a row a provider's circuit opens.
 const FaultsMax = 5
 
+// RetryAfterMax is the longest that a provider may have us wait. One that asks for a year is asked again before: it answers
+// that it takes nothing, and nothing else comes of it.
+const RetryAfterMax = 15 * time.Minute
+
 const (
 	openMin = 10 * time.Second
 	openMax = 5 * time.Minute
@@ -45,7 +49,7 @@ func (p *Provider) Tell(now time.Time, batch Answers, probe ID) {
 	}
 	p.Faults += batch.Faults
 	if batch.Throttled && !p.RestsUntil.After(now) {
-		p.RestsUntil = now.Add(max(batch.RetryAfter, min(restMin<<min(p.Throttles, 10), restMax)))
+		p.RestsUntil = now.Add(max(min(batch.RetryAfter, RetryAfterMax), min(restMin<<min(p.Throttles, 10), restMax)))
 		p.Throttles++
 	}
 	if batch.Reason != "" {

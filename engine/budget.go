@@ -123,12 +123,6 @@ func (b *batch) isClosed(v variant) bool {
 	return v.offer.Status != campaigns.OfferLive || (expires != nil && !b.tx.Now.Before(*expires))
 }
 
-// price reads what a channel's messages cost.
-func (w *way) price(c *campaigns.Channel) (err error) {
-	w.perMessage, w.perSegment, err = c.Settings.CostMicros()
-	return err
-}
-
 // dearest is the most that a message to somebody would cost in any of the variants, so that a budget sees no arm.
 func (b *batch) dearest(p *person) int64 {
 	most := int64(0)
@@ -152,8 +146,8 @@ func (b *batch) variantOf(w *way) *variant {
 
 // priceOf is what a message costs: segments are counted on the text as it will be sent.
 func (b *batch) priceOf(p *person, v *variant, w *way) int64 {
-	if w.perSegment == 0 || w.kind != campaigns.SMS {
-		return w.perMessage
+	if w.cost.perSegment == 0 || w.kind != campaigns.SMS {
+		return w.cost.perMessage
 	}
 	code := ""
 	if v.offer != nil {
@@ -161,10 +155,10 @@ func (b *batch) priceOf(p *person, v *variant, w *way) int64 {
 	}
 	parts, err := say(w.template, b.would(p, v, w, code))
 	if err != nil {
-		return w.perMessage
+		return w.cost.perMessage
 	}
-	text := shortForm(smsText(parts, w.signOff, w.optOut)["text"], w.shortPrefix(b))
-	return w.perMessage + w.perSegment*int64(templates.Segments(text).Segments)
+	text := shortForm(parts["text"], w.shortPrefix(b))
+	return w.cost.of(w.kind, templates.Segments(text).Segments)
 }
 
 // saveLimits keeps what was spent; codes are counted where they are issued.

@@ -19,13 +19,14 @@ import (
 
 // A Check says what would become of a template for a whole audience, with nothing sent and nothing written.
 type Check struct {
-	Customers   int64            `json:"customers" doc:"who match the rule"`
-	Rendered    int64            `json:"rendered"`
-	FailedCount int64            `json:"failed_count" doc:"who would get no message; the sum with rendered is customers"`
-	Failed      []CheckFailure   `json:"failed" nullable:"false" doc:"the first hundred; as CSV all of them"`
-	ByLanguage  map[string]int64 `json:"by_language" doc:"those who were rendered, by the language of the words; parts stands for the template's first"`
-	SMS         *CheckSMS        `json:"sms,omitempty"`
-	TookMS      int64            `json:"took_ms"`
+	Customers   int64             `json:"customers" doc:"who match the rule"`
+	Rendered    int64             `json:"rendered"`
+	FailedCount int64             `json:"failed_count" doc:"who would get no message; the sum with rendered is customers"`
+	Failed      []CheckFailure    `json:"failed" nullable:"false" doc:"the first hundred; as CSV all of them"`
+	ByLanguage  map[string]int64  `json:"by_language" doc:"those who were rendered, by the language of the words; parts stands for the template's first"`
+	Cost        campaigns.Decimal `json:"cost,omitempty" doc:"of all messages in the workspace's currency, where the channel that was named has a price"`
+	SMS         *CheckSMS         `json:"sms,omitempty"`
+	TookMS      int64             `json:"took_ms"`
 
 	faults []checkFault
 }
@@ -169,14 +170,15 @@ func (c *checked) one(b *batch, p *person, v *variant, w *way) {
 	}
 	c.rendered++
 	c.languages[m.Language]++
-	c.costMicros += w.perMessage
+	segments := 0
 	if sms := travels(w.kind, parts); sms != nil {
-		c.segments[sms.Segments]++
-		c.costMicros += w.perSegment * int64(sms.Segments)
+		segments = sms.Segments
+		c.segments[segments]++
 		if sms.Encoding == "ucs2" {
 			c.ucs2++
 		}
 	}
+	c.costMicros += w.cost.of(w.kind, segments)
 }
 
 // fault keeps what was wrong with somebody's message. Different faults without end are kept as one.
@@ -223,8 +225,9 @@ func (e *Engine) told(ctx context.Context, p *plan, sum *checked) (*Check, error
 		}
 		c.ByLanguage[language] = n
 	}
-	if p.variants[0].ways[0].kind == campaigns.SMS {
-		c.SMS = sum.sms(&p.variants[0].ways[0])
+	w := &p.variants[0].ways[0]
+	if c.Cost = sum.cost(w); w.kind == campaigns.SMS {
+		c.SMS = sum.sms(w)
 	}
 	for _, message := range slices.Sorted(maps.Keys(sum.faults)) {
 		c.faults = append(c.faults, *sum.faults[message])
@@ -250,10 +253,16 @@ func (c *checked) sms(w *way) *CheckSMS {
 		s.Segments[thousands(int64(segments))] = n
 		s.TotalSegments += int64(segments) * n
 	}
-	if w.perMessage != 0 || w.perSegment != 0 {
-		s.Cost = campaigns.Decimal(campaigns.FormatMoney(c.costMicros, costDigits))
-	}
+	s.Cost = c.cost(w)
 	return s
+}
+
+// cost is what all messages would cost; empty where their channel has no price.
+func (c *checked) cost(w *way) campaigns.Decimal {
+	if w.cost == (tariff{}) {
+		return ""
+	}
+	return campaigns.Decimal(campaigns.FormatMoney(c.costMicros, costDigits))
 }
 
 // EachFailure lists everybody whom a check found a fault with, fault by fault, some at a time.

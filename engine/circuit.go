@@ -68,6 +68,9 @@ func (w *worker) tell(ctx context.Context, tx *store.Tx, done outcomes) error {
 	if !done.probe && !done.answers.Tells(&done.seen) {
 		return nil
 	}
+	if sound, err := w.engine.sound(ctx, tx); err != nil || !sound {
+		return err // its times would keep every node from the provider
+	}
 	p, err := tx.LockProvider(ctx, w.channelID)
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -276,13 +277,24 @@ func (a *asking) capsOf(m *campaigns.Message) []campaigns.Cap {
 	return a.workspace.Caps
 }
 
-// breaks says whether a message is one too many for a cap. contacts are all that count, the message itself among them.
+// breaks says whether a message is one too many for a cap. contacts are all that count, the message itself among them. Of
+// several that were moved the later give way to the earlier and never the other way round: claimed at the same moment by
+// several nodes, none of which sees what the others decide, all would give way to each other.
 func breaks(c campaigns.Cap, contacts []store.Contact, m *campaigns.Message) bool {
 	var others []campaigns.Counted
 	for _, contact := range contacts {
-		if contact.No == m.No && contact.Message != m.ID {
+		if contact.No == m.No && contact.Message != m.ID && !(contact.Moved && givesWay(&contact, m)) {
 			others = append(others, campaigns.Counted{Channel: contact.Channel, At: contact.At})
 		}
 	}
 	return !campaigns.CapsAllow([]campaigns.Cap{c}, m.Channel, m.PlannedAt, others)
+}
+
+// givesWay says whether a message that was moved gives way to another: it is planned later. Two for the same instant keep the
+// order of their ids. What is planned anew is so for a time that is still to come, later than all that is in hand.
+func givesWay(contact *store.Contact, m *campaigns.Message) bool {
+	if !contact.At.Equal(m.PlannedAt) {
+		return contact.At.After(m.PlannedAt)
+	}
+	return bytes.Compare(contact.Message[:], m.ID[:]) > 0
 }

@@ -34,21 +34,50 @@ func apart(ahead time.Duration) string {
 	return fmt.Sprintf("%s ahead of", ahead.Round(time.Millisecond))
 }
 
-// watchClock keeps the node from claiming anything while its clock is too far from PostgreSQL's.
-func (e *Engine) watchClock(ctx context.Context) error {
+// sound says whether this node's clock agrees with PostgreSQL's, and keeps the node from claiming anything while it does
+// not. Whatever takes over what others have in hand, because its time seems to be over, asks first: a clock that jumps ahead
+// between two looks at it would take what living nodes are sending for lost, and one that jumps back would lease nothing.
+func (e *Engine) sound(ctx context.Context, by clocked) (bool, error) {
+	_, sound, err := e.ahead(ctx, by)
+	return sound, err
+}
+
+// clocked is what says how far this node's clock is from PostgreSQL's: the store, or within a transaction that transaction,
+// which has its connection already.
+type clocked interface {
+	Skew(ctx context.Context) (ahead, within time.Duration, err error)
+}
+
+// ahead is by how much this node's clock is ahead of PostgreSQL's, zero while they agree.
+func (e *Engine) ahead(ctx context.Context, asked clocked) (by time.Duration, sound bool, err error) {
 	if !e.realClock {
-		return nil
+		return 0, true, nil
 	}
-	ahead, within, err := e.store.Skew(ctx)
+	by, within, err := asked.Skew(ctx)
 	if err != nil {
-		return err
+		return 0, false, err
 	}
-	apartNow := ahead.Abs()-within > skewToClaim
+	apartNow := by.Abs()-within > skewToClaim
 	switch was := e.skewed.Swap(apartNow); {
 	case apartNow && !was:
-		e.log.Error("nothing is sent: this machine's clock differs too much from PostgreSQL's; let both follow a time server", "clock", apart(ahead)+" PostgreSQL's")
+		e.log.Error("nothing is sent: this machine's clock differs too much from PostgreSQL's; let both follow a time server", "clock", apart(by)+" PostgreSQL's")
 	case was && !apartNow:
 		e.log.Info("this machine's clock agrees with PostgreSQL's again: sending goes on")
 	}
-	return nil
+	if !apartNow {
+		by = 0
+	}
+	return by, !apartNow, nil
+}
+
+// decidedMax is how long a message is in hand at most, by a clock that runs as it should.
+const decidedMax = 2 * time.Minute
+
+// decided is when what becomes of a claimed message counts as decided: now, unless the clock jumped since it was claimed, for
+// what waits would wait by as much longer.
+func decided(now, claimed time.Time) time.Time {
+	if since := now.Sub(claimed); !claimed.IsZero() && (since < -skewToClaim || since > decidedMax) {
+		return claimed
+	}
+	return now
 }

@@ -163,7 +163,7 @@ func (e *Engine) loop(ctx context.Context, s step, others []chan struct{}, kicke
 	ticker := time.NewTicker(s.every)
 	defer ticker.Stop()
 	for {
-		worked, err := s.do(ctx)
+		worked, err := e.soundly(ctx, s.do)
 		if err != nil && ctx.Err() == nil {
 			e.log.Error("step failed, trying again", "step", s.name, "err", err)
 		}
@@ -183,6 +183,14 @@ func (e *Engine) loop(ctx context.Context, s step, others []chan struct{}, kicke
 		case <-kicked:
 		}
 	}
+}
+
+// soundly does a step while the node's clock is right: runs would begin early, messages go in the night, else.
+func (e *Engine) soundly(ctx context.Context, do func(context.Context) (int, error)) (int, error) {
+	if sound, err := e.sound(ctx, e.store); err != nil || !sound {
+		return 0, err
+	}
+	return do(ctx)
 }
 
 // Settle calls all steps until none has anything left to do at the present time. For tests, the demo and simulations,
@@ -279,6 +287,9 @@ func (e *Engine) complete(ctx context.Context, tx *store.Tx, id campaigns.ID) er
 // queue of a run that was stopped, for nobody would look at it again.
 func (e *Engine) Lose(ctx context.Context) (int, error) {
 	var lost int64
+	if sound, err := e.sound(ctx, e.store); err != nil || !sound {
+		return 0, err
+	}
 	err := e.store.Update(ctx, func(tx *store.Tx) (err error) {
 		w, err := tx.Workspace(ctx)
 		if err != nil {

@@ -234,26 +234,37 @@ func outcomeGuards(g campaigns.Guards) []outcomeGuard {
 	}
 }
 
-// guardOutcomes holds a run when the share of its messages that ended badly is too large.
+// guardOutcomes holds a run when the share of its messages that ended badly is too large. A guard that was waived hides no
+// other.
 func (e *Engine) guardOutcomes(ctx context.Context, run *campaigns.Run, messages store.MessageCounts) (held bool, err error) {
 	if messages.Of(campaigns.MessageFailed, campaigns.MessageBounced, complained) == 0 {
 		return false, nil
 	}
-	var guards campaigns.Guards
-	if err = e.store.View(ctx, func(tx *store.Tx) (err error) { guards, err = guardsOf(ctx, tx, run); return err }); err != nil {
-		return false, err
-	}
-	guard, reason := "", ""
 	ended := messages.Of(campaigns.MessageSent, campaigns.MessageDelivered, campaigns.MessageBounced, campaigns.MessageFailed)
-	for _, g := range outcomeGuards(guards) {
-		if bad := messages.Of(g.status); g.most != nil && *g.most > 0 && ended >= guardedFrom && float64(bad) > *g.most*float64(ended)+1e-9 {
+	guard, reason := "", ""
+	err = e.store.View(ctx, func(tx *store.Tx) error {
+		guards, err := guardsOf(ctx, tx, run)
+		if err != nil {
+			return err
+		}
+		for _, g := range outcomeGuards(guards) {
+			bad := messages.Of(g.status)
+			if g.most == nil || *g.most <= 0 || ended < guardedFrom || float64(bad) <= *g.most*float64(ended)+1e-9 {
+				continue
+			}
+			if waived, err := tx.Waived(ctx, run.ID, g.held); err != nil {
+				return err
+			} else if waived {
+				continue
+			}
 			guard = g.held
 			reason = fmt.Sprintf("%d of the first %d messages, more than %g %%, %s; "+resumeOrStop, bad, ended, *g.most*100, g.what, run.ID)
-			break
+			return nil
 		}
-	}
-	if guard == "" {
-		return false, nil
+		return nil
+	})
+	if err != nil || guard == "" {
+		return false, err
 	}
 	err = e.store.Update(ctx, func(tx *store.Tx) (err error) {
 		held, err = tx.HoldRun(ctx, run.ID, guard, reason)

@@ -34,6 +34,7 @@ type worker struct {
 	leases    leases
 	stop      <-chan struct{} // closed when the node stops
 	keeps     bool            // the full text of each message, as the channel says
+	cost      tariff
 }
 
 func (e *Engine) newWorker(channelID string) *worker {
@@ -163,6 +164,9 @@ func (w *worker) exchange(ctx context.Context, done outcomes, going leased, next
 		if ctx.Err() != nil || places == 0 {
 			return nil // stopping, or enough is on its way
 		}
+		if sound, err := w.engine.sound(inner, tx); err != nil || !sound {
+			return err
+		}
 		batch, err = w.claim(inner, tx, going, places)
 		return err
 	})
@@ -269,13 +273,17 @@ func (w *worker) open(ctx context.Context) error {
 	if w.links, err = w.engine.links(ctx, w.workspace); err != nil || (w.sender != nil && w.revision == c.Revision && w.hooks == options.Hooks) {
 		return err
 	}
+	cost, err := tariffOf(&c)
+	if err != nil {
+		return err
+	}
 	opened, err := w.engine.opens(c, options)
 	if err != nil {
 		return err
 	}
 	w.close()
 	w.sender, w.hooks = opened, options.Hooks
-	w.revision, w.rate, w.keeps = c.Revision, c.Settings.Rate(), c.Settings.KeepContent
+	w.revision, w.rate, w.keeps, w.cost = c.Revision, c.Settings.Rate(), c.Settings.KeepContent, cost
 	w.sizeMost = max(1, min(batchMax, flightMax*flightShare/(flightShare+1)/(2*connections(&c))))
 	w.size = min(w.size, w.sizeMost)
 	return nil

@@ -101,10 +101,16 @@ func meanwhile(ctx context.Context, every time.Duration, do func(ctx context.Con
 	return func() { cancel(); beside.Wait() }
 }
 
+// renew renews the leases by PostgreSQL's clock where this node's went wrong: what is in hand must not be taken for lost, nor
+// stay leased for an hour.
 func (w *worker) renew(ctx context.Context) error {
+	ahead, _, err := w.engine.ahead(ctx, w.engine.store)
+	if err != nil {
+		return err
+	}
 	return w.engine.store.Update(ctx, func(tx *store.Tx) error {
 		for _, held := range w.leases.all() {
-			if err := tx.RenewLanes(ctx, held.channel, held.lanes, w.owner, tx.Now.Add(Lease)); err != nil {
+			if err := tx.RenewLanes(ctx, held.channel, held.lanes, w.owner, tx.Now.Add(Lease-ahead)); err != nil {
 				return err
 			}
 		}

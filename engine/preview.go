@@ -122,6 +122,7 @@ func (e *Engine) trialPlan(ctx context.Context, tx *store.Tx, t Trial) (*plan, e
 		if err := words.through(&c); err != nil {
 			return nil, err
 		}
+		words.signs(&c, "marketing")
 	}
 	words.say(parsed)
 	offer := &campaigns.Offer{OfferDefinition: campaigns.OfferDefinition{Name: "Preview", Effect: campaigns.Effect{Kind: "percent_off", Value: "10"}}}

@@ -340,7 +340,7 @@ func settleAs(ctx context.Context, tx *store.Tx, m *campaigns.Message, to campai
 	var done bool
 	switch to {
 	case campaigns.MessageSent, campaigns.MessageFailed:
-		settled, err := tx.SettleMessages(ctx, []store.Settlement{{Message: *m, From: m.Status, To: to,
+		settled, err := tx.SettleMessages(ctx, []store.Settlement{{Message: *m, From: m.Status, To: to, Untaken: to == campaigns.MessageFailed,
 			Steps: []campaigns.Change{{At: tx.Now.Truncate(time.Millisecond), Status: to, Detail: detail}}}})
 		if err != nil {
 			return err

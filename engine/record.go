@@ -12,7 +12,7 @@ import (
 // untried puts a message back into the queue that was not handed over: that was no attempt.
 func (w *worker) untried(m *campaigns.Message, why string) store.Result {
 	m.Attempts--
-	return store.Result{Message: *m, Detail: "not tried: " + why, RetryAt: w.engine.store.Now()}
+	return store.Result{Message: *m, Detail: "not tried: " + why, RetryAt: decided(w.engine.store.Now(), m.SendingAt)}
 }
 
 // replanned puts a message back into the queue for another time.

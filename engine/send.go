@@ -163,7 +163,7 @@ func (e *Engine) withdrawn(ctx context.Context, tx *store.Tx, messages []campaig
 // because it has to wait.
 func (w *worker) one(ctx context.Context, m *campaigns.Message, j job, heard *hearing) (r store.Result, went bool) {
 	e := w.engine
-	now, v := e.store.Now(), j.verdict
+	now, v := decided(e.store.Now(), m.SendingAt), j.verdict
 	switch {
 	case ctx.Err() != nil:
 		return w.untried(m, "the node was stopping or ran out of time"), false
@@ -200,7 +200,7 @@ func (w *worker) one(ctx context.Context, m *campaigns.Message, j job, heard *he
 func (w *worker) hand(ctx context.Context, m *campaigns.Message, parts templates.Parts, heard *hearing) store.Result {
 	words, registered, err := w.engine.registered(ctx, m, w.channelID, parts)
 	if err != nil {
-		return store.Result{Message: *m, Detail: err.Error(), RetryAt: w.engine.store.Now().Add(campaigns.Backoff(m.Attempts))}
+		return store.Result{Message: *m, Detail: err.Error(), RetryAt: decided(w.engine.store.Now(), m.SendingAt).Add(campaigns.Backoff(m.Attempts))}
 	}
 	text := channel.Message{ID: m.ID.String(), To: m.Address, Parts: words, Template: registered, NotAfter: m.NotAfter}
 	if m.Channel == campaigns.Email {
@@ -219,7 +219,9 @@ func (w *worker) hand(ctx context.Context, m *campaigns.Message, parts templates
 	if outcome.Keep || w.keeps {
 		m.Content = parts
 	}
-	return w.result(m, outcome)
+	r := w.result(m, outcome)
+	r.Paid = w.cost.paid(m, parts, outcome)
+	return r
 }
 
 // notNow is how long a message waits for which its provider could not be used or took nothing more: the provider's own state
@@ -228,7 +230,8 @@ const notNow = time.Second
 
 // result says what an outcome means for a message.
 func (w *worker) result(m *campaigns.Message, o channel.Outcome) store.Result {
-	now := w.engine.store.Now()
+	now := decided(w.engine.store.Now(), m.SendingAt)
+	o.RetryAfter = min(o.RetryAfter, campaigns.RetryAfterMax)
 	if o.Status == channel.Temporary && (o.Unavailable || o.Throttled) {
 		m.Attempts--
 		return store.Result{Message: *m, Detail: o.Detail, RetryAt: now.Add(max(o.RetryAfter, notNow))}

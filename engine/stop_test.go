@@ -38,7 +38,7 @@ func halting(t *testing.T, halt, goOn func(w *world, c campaigns.Campaign)) {
 	<-began
 	halt(w, c)
 	at := time.Now()
-	w.must(<-sending) // ends because nothing more is given out: 64 messages alone would take 6.4 s
+	w.must(<-sending)                                 // ends because nothing more is given out: 64 messages alone would take 6.4 s
 	if took := time.Since(at); took > 3*time.Second { // a second, and as much again for whatever else the machine does
 		t.Errorf("sending went on for %s", took)
 	}

@@ -44,7 +44,10 @@ func (e *Engine) triggerWorker(ctx context.Context) {
 	ticker := time.NewTicker(triggerPoll)
 	defer ticker.Stop()
 	for {
-		decided, err := e.decideSome(ctx)
+		decided, err := 0, error(nil)
+		if !e.skewed.Load() {
+			decided, err = e.decideSome(ctx)
+		}
 		if err != nil && ctx.Err() == nil {
 			e.log.Error("deciding what events start failed, trying again", "err", err)
 		}

@@ -27,8 +27,7 @@ type way struct {
 	sayings     map[string]*saying // by language, the first under ""
 	hasRequired bool               // in some language
 	refusing    []string           // variables that nobody of an audience may lack
-	perMessage  int64              // what a message costs, in micros
-	perSegment  int64              // likewise each segment of a text
+	cost        tariff             // of its messages
 
 	signOff, optOut string         // the channel's, around a text
 	around          map[string]any // the same, as a message keeps them
@@ -181,11 +180,12 @@ func (w *way) shortPrefix(b *batch) string {
 }
 
 // through takes over what a channel means for a way.
-func (w *way) through(c *campaigns.Channel) error {
+func (w *way) through(c *campaigns.Channel) (err error) {
 	if !c.Carries(w.kind) {
 		return campaigns.Invalid("channel_id", "the channel %s (%s) does not carry %s", c.ID, c.Kind, w.kind)
 	}
-	return w.price(c)
+	w.cost, err = tariffOf(c)
+	return err
 }
 
 // A saying is a way's words in one language.

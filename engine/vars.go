@@ -95,7 +95,7 @@ func (b *batch) wordsNeed(needs audience.Needs) audience.Needs {
 			if w.isSpoken() {
 				needs = needs.With([]string{"language"}, nil)
 			}
-			if !b.dry || w.hasRequired || w.perSegment > 0 {
+			if !b.dry || w.hasRequired || w.cost.perSegment > 0 {
 				needs = needs.With(b.variablesNeed(w))
 			}
 		}

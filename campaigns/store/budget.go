@@ -17,8 +17,9 @@ type Spent struct {
 }
 
 // Spent reads what a campaign has spent as its version counts it; with lock it holds the row until the transaction ends, so
-// that two runs cannot spend the same rest. A version that is met first, and a run that is new, counts what was queued before,
-// without what was cancelled or expired: that never went.
+// that two runs cannot spend the same rest. A version that is met first, and a run that is new, counts anew: a message that
+// waits at the price of its channel, one that was sent at what it cost with whom it went. What no provider took, because it
+// was cancelled, expired or refused, costs nothing and gives its place back; what one may have taken does not.
 func (tx *Tx) Spent(ctx context.Context, campaign campaigns.ID, version int, lock bool) (Spent, error) {
 	sql := `SELECT messages, cost_micros, reached FROM campaign_budgets WHERE campaign_id = $1 AND version = $2`
 	scan := func(row pgx.CollectableRow) (s Spent, err error) {
@@ -42,9 +43,18 @@ func (tx *Tx) Spent(ctx context.Context, campaign campaigns.ID, version int, loc
 		}
 		return Spent{}, err
 	}
-	return one(ctx, tx, "budget", campaign.String(), `SELECT count(*), coalesce(sum(cost_micros), 0)::bigint, false FROM messages
-		WHERE run_id IN (SELECT id FROM runs WHERE campaign_id = $1) AND NOT ghost AND status NOT IN ('cancelled', 'expired')`, scan, campaign)
+	return one(ctx, tx, "budget", campaign.String(), `SELECT count(*), coalesce(sum(coalesce(paid_micros, 0) + CASE WHEN status = 'queued' OR paid_micros IS NULL
+			THEN coalesce(cost_micros, 0) ELSE 0 END), 0)::bigint, false FROM messages
+		WHERE run_id IN (SELECT id FROM runs WHERE campaign_id = $1) AND NOT ghost AND (status NOT IN ('cancelled', 'expired', 'failed') OR paid_micros IS NOT NULL)`, scan, campaign)
 }
+
+// paidBefore is what the earlier attempts of a message cost, in an update of messages m by a result: NULL where no provider
+// took it. What a result tells of an attempt that was given up as unknown was counted then, at the message's price.
+const paidBefore = `CASE WHEN NOT (` + alreadyTold + `) THEN m.paid_micros
+				WHEN m.resent AND m.status = 'unknown' THEN m.paid_micros - coalesce(m.cost_micros, 0) END`
+
+// paidUnknown is what a message cost with an attempt that nobody knows the end of: its provider may have taken it.
+const paidUnknown = `coalesce(m.paid_micros, 0) + coalesce(m.cost_micros, 0)`
 
 // recount makes whoever spends of a campaign's budget next count anew.
 func (tx *Tx) recount(ctx context.Context, campaign campaigns.ID) error {

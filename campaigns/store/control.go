@@ -159,13 +159,17 @@ func (tx *Tx) InterruptedRuns(ctx context.Context, all bool) ([]Interrupted, err
 	return found, nil
 }
 
-// CancelDue cancels what is queued of a run and was due by now; what is due later stays. It gives how many.
+// CancelDue cancels what is queued of a run and was due by now; what is due later stays, and so do the ghosts. It gives how many.
 func (tx *Tx) CancelDue(ctx context.Context, run campaigns.ID, reason string) (int64, error) {
-	return tx.exec(ctx, "cancelling messages that are late", `WITH dropped AS (
+	n, err := tx.exec(ctx, "cancelling messages that are late", `WITH dropped AS (
 			DELETE FROM outbox WHERE run_id = $3 AND due_at <= $1 AND sending_at IS NULL RETURNING message_id, no, attempts),
 		dead AS (UPDATE messages m SET status = 'cancelled', finished_at = $1, attempts = d.attempts,
 				history = history || jsonb_build_object('at', $4::text, 'status', 'cancelled', 'detail', $5::text)
 			FROM dropped d WHERE m.id = d.message_id AND m.no = d.no AND m.status = 'queued' RETURNING m.no, m.code, m.run_id),
 		moves AS (SELECT run_id, 'queued' AS before, 'cancelled' AS after FROM dead)`+counting+lapsing+`
 		SELECT FROM dead`, tx.Now, changedCoupons, run, stamp(tx.Now), reason)
+	if err != nil {
+		return 0, err
+	}
+	return n, tx.dropDueGhosts(ctx, run, reason)
 }

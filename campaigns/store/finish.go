@@ -23,6 +23,7 @@ type Result struct {
 	RetryAt   time.Time
 	Replanned bool
 	Handed    bool
+	Paid      *int64   // what this attempt cost in micros; nil where no provider took it, nor may have
 	Carrier   string   // the channel that carried it, where that is not its own
 	Resend    bool     // its outcome is unknown, and it is sent again because the workspace says so
 	MoreIDs   []string // the provider's names of its further segments
@@ -51,17 +52,21 @@ func (tx *Tx) FinishMessages(ctx context.Context, owner campaigns.ID, results []
 	return tx.finishLate(ctx, results, found)
 }
 
+// alreadyTold says that a history has a result's first step, that it was being sent: it was given up as unknown since.
+const alreadyTold = `(m.status = 'unknown' OR m.resent) AND r.step::jsonb->0->>'status' = 'sending'
+				AND (r.step::jsonb->0->>'at')::timestamptz < (m.history->-1->>'at')::timestamptz`
+
 // outcomesOf writes what became of messages that stand at one status, so that it is known what they stood at before, and gives
 // those that it found. Of the steps of one that was given up as unknown since, the first is left out where its history has it.
 const outcomesOf = `WITH done AS (
 			UPDATE messages m SET status = r.status, attempts = r.attempts, provider_id = NULLIF(r.provider, ''), content_hash = r.hash, content = r.content::jsonb,
 				finished_at = CASE WHEN r.status <> 'queued' THEN $1::timestamptz END, planned_at = coalesce(r.planned, m.planned_at),
-				history = m.history || CASE WHEN (m.status = 'unknown' OR m.resent) AND r.step::jsonb->0->>'status' = 'sending'
-					AND (r.step::jsonb->0->>'at')::timestamptz < (m.history->-1->>'at')::timestamptz THEN r.step::jsonb - 0 ELSE r.step::jsonb END,
-				segments = NULLIF(r.segments, 0), channel_id = coalesce(NULLIF(r.carrier, ''), m.channel_id), resent = m.resent OR r.resent
+				history = m.history || CASE WHEN ` + alreadyTold + ` THEN r.step::jsonb - 0 ELSE r.step::jsonb END,
+				segments = NULLIF(r.segments, 0), channel_id = coalesce(NULLIF(r.carrier, ''), m.channel_id), resent = m.resent OR r.resent,
+				paid_micros = CASE WHEN r.paid IS NULL THEN ` + paidBefore + ` ELSE coalesce(` + paidBefore + `, 0) + r.paid END
 			FROM unnest($2::bigint[], $3::timestamptz[], $4::uuid[], $5::text[], $6::smallint[], $7::text[], $8::bytea[], $9::text[], $10::text[], $12::timestamptz[],
-					$13::smallint[], $14::text[], $15::boolean[])
-				AS r(no, queued_at, id, status, attempts, provider, hash, content, step, planned, segments, carrier, resent)
+					$13::smallint[], $14::text[], $15::boolean[], $17::bigint[])
+				AS r(no, queued_at, id, status, attempts, provider, hash, content, step, planned, segments, carrier, resent, paid)
 			WHERE m.no = r.no AND m.queued_at = r.queued_at AND m.id = r.id AND m.status = $16 RETURNING m.no, m.id, m.run_id, m.status),
 		moves AS (SELECT run_id, $16 AS before, status AS after FROM done)` + counting + `,
 		noted AS (INSERT INTO changes (xid, no, kind, nos) SELECT pg_current_xact_id(), 0, $11, array_agg(no) FROM done HAVING count(*) > 0)
@@ -70,7 +75,7 @@ const outcomesOf = `WITH done AS (
 // recordOutcomes sends a batch of statements and with it what became of those of its messages that stand at a status; it gives them.
 func (tx *Tx) recordOutcomes(ctx context.Context, batch *pgx.Batch, at campaigns.MessageStatus, f *finish, results []Result) (found []campaigns.ID, err error) {
 	batch.Queue(outcomesOf, tx.Now, f.nos, f.queued, f.ids, f.statuses, f.attempts, f.providers, f.hashes, f.contents, f.steps, changedMessages, f.planned, f.segments,
-		f.carriers, f.resent, at).QueryRow(func(row pgx.Row) error { return row.Scan(&found) })
+		f.carriers, f.resent, at, f.paid).QueryRow(func(row pgx.Row) error { return row.Scan(&found) })
 	queueProviderIDs(batch, f.names)
 	queueLapses(batch, tx.Now, results)
 	if err := tx.tx.SendBatch(ctx, batch).Close(); err != nil {
@@ -127,6 +132,7 @@ type finish struct {
 	moved                  []bool       // of those again: planned anew
 	closes                 []*time.Time // likewise
 	resent                 []bool
+	paid                   []*int64
 	names                  []ProviderID
 }
 
@@ -156,7 +162,7 @@ func (f *finish) add(now time.Time, r *Result) {
 	f.nos, f.queued, f.ids = append(f.nos, m.No), append(f.queued, m.QueuedAt), append(f.ids, m.ID)
 	f.statuses, f.attempts, f.providers = append(f.statuses, string(status)), append(f.attempts, int16(m.Attempts)), append(f.providers, kept(m.ProviderID))
 	f.hashes, f.contents, f.steps = append(f.hashes, m.ContentHash), append(f.contents, jsonText(m.Content)), append(f.steps, stepsOf(now, status, r))
-	f.carriers, f.resent = append(f.carriers, r.Carrier), append(f.resent, r.Resend)
+	f.carriers, f.resent, f.paid = append(f.carriers, r.Carrier), append(f.resent, r.Resend), append(f.paid, r.Paid)
 	f.name(r)
 }
 
@@ -168,11 +174,14 @@ func (f *finish) name(r *Result) {
 		carrier = m.ChannelID
 	}
 	segments := 1 + len(r.MoreIDs)
+	if r.Status != campaigns.MessageSent { // of one at least nobody has an id: all that are known do not make it delivered
+		segments++
+	}
 	if m.ProviderID != "" && (segments > 1 || !strings.HasPrefix(m.ProviderID, m.ID.String())) {
-		f.names = append(f.names, ProviderID{carrier, kept(m.ProviderID), m.No, m.ID, 1, segments})
+		f.names = append(f.names, ProviderID{carrier, kept(m.ProviderID), m.No, m.ID, 1, segments, m.Attempts})
 	}
 	for i, id := range r.MoreIDs {
-		f.names = append(f.names, ProviderID{carrier, kept(id), m.No, m.ID, 2 + i, segments})
+		f.names = append(f.names, ProviderID{carrier, kept(id), m.No, m.ID, 2 + i, segments, m.Attempts})
 	}
 }
 
@@ -225,8 +234,8 @@ func (tx *Tx) LoseMessages(ctx context.Context, again bool) (int64, error) {
 			DELETE FROM outbox o USING lanes l WHERE o.sending_at IS NOT NULL AND l.channel_id = o.channel_id AND l.lane = o.lane
 				AND (l.lease_until <= $1 OR l.owner IS DISTINCT FROM o.owner)
 			RETURNING o.message_id, o.no, o.attempts, o.sending_at),
-		unknown AS (UPDATE messages m SET status = 'unknown', finished_at = $1, attempts = lost.attempts, history = history || jsonb_build_array(
-			jsonb_build_object('at', lost.sending_at, 'status', 'sending'),
+		unknown AS (UPDATE messages m SET status = 'unknown', finished_at = $1, attempts = lost.attempts, paid_micros = `+paidUnknown+`,
+			history = history || jsonb_build_array(jsonb_build_object('at', lost.sending_at, 'status', 'sending'),
 			jsonb_build_object('at', $1::timestamptz, 'status', 'unknown', 'detail', $3::text))
 		FROM lost WHERE m.id = lost.message_id AND m.no = lost.no AND m.status = 'queued' RETURNING m.no, m.run_id),
 		moves AS (SELECT run_id, 'queued' AS before, 'unknown' AS after FROM unknown)`+counting+`
@@ -244,7 +253,7 @@ func (tx *Tx) loseAgain(ctx context.Context, again bool) (int64, error) {
 	return tx.exec(ctx, "sending again what a dead node was sending", `WITH lost AS (
 			SELECT o.lane, o.message_id, o.no, o.attempts, o.sending_at FROM outbox o JOIN lanes l ON l.channel_id = o.channel_id AND l.lane = o.lane
 			WHERE o.sending_at IS NOT NULL AND (l.lease_until <= $1 OR l.owner IS DISTINCT FROM o.owner) FOR UPDATE OF o),
-		noted AS (UPDATE messages m SET resent = true, attempts = lost.attempts, history = history || jsonb_build_array(
+		noted AS (UPDATE messages m SET resent = true, attempts = lost.attempts, paid_micros = `+paidUnknown+`, history = history || jsonb_build_array(
 			jsonb_build_object('at', lost.sending_at, 'status', 'sending'), jsonb_build_object('at', $1::timestamptz, 'status', 'unknown', 'detail', $2::text),
 			jsonb_build_object('at', $1::timestamptz, 'status', 'queued', 'detail', 'its outcome is unknown, and the workspace says to send it again'))
 		FROM lost WHERE m.id = lost.message_id AND m.no = lost.no AND m.status = 'queued' AND NOT m.resent AND m.not_after > $1 RETURNING lost.lane, m.id)

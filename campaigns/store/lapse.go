@@ -21,11 +21,15 @@ const lapsing = `, lapsed AS (UPDATE coupons c SET expires_at = $1 FROM dead WHE
 // lapseOf lets the coupons of messages lapse that ended without having arrived.
 const lapseOf = `WITH dead AS (SELECT m.no, m.code FROM unnest($3::bigint[], $4::timestamptz[], $5::uuid[]) AS r(no, queued_at, id)
 		JOIN messages m ON m.no = r.no AND m.queued_at = r.queued_at AND m.id = r.id
-		WHERE m.status IN ('cancelled', 'expired', 'failed') AND m.code IS NOT NULL)` + lapsing + ` SELECT FROM lapsed`
+		WHERE m.status IN ('cancelled', 'expired', 'failed', 'bounced') AND m.code IS NOT NULL)` + lapsing + ` SELECT FROM lapsed`
 
 // isDead says whether a message in this state never arrived: its coupon is nobody's.
 func isDead(s campaigns.MessageStatus) bool {
-	return s == campaigns.MessageCancelled || s == campaigns.MessageExpired || s == campaigns.MessageFailed
+	switch s {
+	case campaigns.MessageCancelled, campaigns.MessageExpired, campaigns.MessageFailed, campaigns.MessageBounced:
+		return true
+	}
+	return false
 }
 
 // queueLapses lets the coupons of those results lapse that are final and in vain.
@@ -43,7 +47,7 @@ func queueLapses(batch *pgx.Batch, now time.Time, results []Result) {
 	}
 }
 
-// settleCoupons lets the coupons of messages lapse that a receipt says have failed, and opens those again whose messages
+// settleCoupons lets the coupons of messages lapse that a receipt says have failed or bounced, and opens those again whose messages
 // arrived after all.
 func (tx *Tx) settleCoupons(ctx context.Context, settlements []Settlement) error {
 	var nos []int64
@@ -77,7 +81,7 @@ func (tx *Tx) reopenCoupons(ctx context.Context, nos []int64, messages []campaig
 		return err
 	}
 	found, err := many(ctx, tx, "coupons of late messages", `SELECT c.no, c.code, c.issued_at, r.definition FROM unnest($1::bigint[], $2::uuid[]) AS m(no, id)
-		JOIN coupons c ON c.no = m.no AND c.message_id = m.id JOIN messages s ON s.id = m.id AND s.no = m.no AND s.status NOT IN ('cancelled', 'expired', 'failed')
+		JOIN coupons c ON c.no = m.no AND c.message_id = m.id JOIN messages s ON s.id = m.id AND s.no = m.no AND s.status NOT IN ('cancelled', 'expired', 'failed', 'bounced')
 		JOIN offer_revisions r ON r.offer_id = c.offer_id AND r.revision = c.offer_revision ORDER BY c.offer_id FOR UPDATE OF c`,
 		func(row pgx.CollectableRow) (c IssuedCoupon, err error) {
 			err = row.Scan(&c.No, &c.Code, &c.IssuedAt, &c.Offer.OfferDefinition)
@@ -97,15 +101,26 @@ func (tx *Tx) reopenCoupons(ctx context.Context, nos []int64, messages []campaig
 	return err
 }
 
-// dropGhosts cancels the ghosts of stopped runs whose turn had not come, so that they count for no cap: those that were planned
+// dropGhosts cancels the ghosts of runs just stopped whose turn had not come, so that they count for no cap: those that were planned
 // later than anything that went. So the arms stay alike: what a ghost stands for would have been cancelled as well. $2 says which runs.
 func (tx *Tx) dropGhosts(ctx context.Context, which string, id campaigns.ID) error {
-	_, err := tx.exec(ctx, "cancelling ghosts", `WITH over AS (SELECT r.id, r.reason, (SELECT max(m.planned_at) FROM messages m WHERE m.run_id = r.id AND NOT m.ghost
+	return tx.cancelGhosts(ctx, which+" = $2 AND r.status = 'stopped' AND r.finished_at = $1", "true", id, nil)
+}
+
+// dropDueGhosts does so for a run that goes on, with those that were due by now.
+func (tx *Tx) dropDueGhosts(ctx context.Context, run campaigns.ID, reason string) error {
+	return tx.cancelGhosts(ctx, "r.id = $2", "g.planned_at <= $1", run, &reason)
+}
+
+// cancelGhosts cancels, of the runs that a condition names, the ghosts whose turn had not come of those that another names. The
+// reason is their run's where none is given.
+func (tx *Tx) cancelGhosts(ctx context.Context, runs, ghosts string, id campaigns.ID, reason *string) error {
+	_, err := tx.exec(ctx, "cancelling ghosts", `WITH over AS (SELECT r.id, coalesce($6::text, r.reason, '') AS reason, (SELECT max(m.planned_at) FROM messages m WHERE m.run_id = r.id AND NOT m.ghost
 				AND (m.status NOT IN ('queued', 'cancelled') OR EXISTS (SELECT FROM outbox o WHERE o.lane = m.no & $5 AND o.message_id = m.id AND o.sending_at IS NOT NULL))) AS went
-			FROM runs r WHERE `+which+` = $2 AND r.status = 'stopped' AND r.finished_at = $1),
+			FROM runs r WHERE `+runs+`),
 		dropped AS (UPDATE messages g SET status = 'cancelled', finished_at = $1,
-				history = g.history || jsonb_build_object('at', $3::text, 'status', 'cancelled', 'detail', coalesce(over.reason, ''))
-			FROM over WHERE g.run_id = over.id AND g.status = 'ghost' AND (over.went IS NULL OR g.planned_at > over.went) RETURNING g.no)
-		INSERT INTO changes (xid, no, kind) SELECT pg_current_xact_id(), no, $4::smallint FROM dropped`, tx.Now, id, stamp(tx.Now), changedMessages, campaigns.Lanes-1)
+				history = g.history || jsonb_build_object('at', $3::text, 'status', 'cancelled', 'detail', over.reason)
+			FROM over WHERE g.run_id = over.id AND g.status = 'ghost' AND `+ghosts+` AND (over.went IS NULL OR g.planned_at > over.went) RETURNING g.no)
+		INSERT INTO changes (xid, no, kind) SELECT pg_current_xact_id(), no, $4::smallint FROM dropped`, tx.Now, id, stamp(tx.Now), changedMessages, campaigns.Lanes-1, reason)
 	return err
 }

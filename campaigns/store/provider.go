@@ -67,6 +67,7 @@ type ProviderID struct {
 	MessageID  campaigns.ID
 	Segment    int
 	Segments   int
+	Attempt    int // at sending the message
 }
 
 // queueProviderIDs writes which message the providers' ids name, with the batch's other statements. Of two messages that a
@@ -82,30 +83,48 @@ func queueProviderIDs(batch *pgx.Batch, ids []ProviderID) {
 	var channels, names []string
 	var nos []int64
 	var messages []campaigns.ID
-	var segment, segments []int16
+	var segment, segments, attempts []int16
 	for i, id := range ids {
 		if last[id.ChannelID+"\x00"+id.ProviderID] != i {
 			continue
 		}
 		channels, names, nos, messages = append(channels, id.ChannelID), append(names, id.ProviderID), append(nos, id.No), append(messages, id.MessageID)
-		segment, segments = append(segment, int16(id.Segment)), append(segments, int16(id.Segments))
+		segment, segments, attempts = append(segment, int16(id.Segment)), append(segments, int16(id.Segments)), append(attempts, int16(id.Attempt))
 	}
-	batch.Queue(`INSERT INTO provider_ids (channel_id, provider_id, no, message_id, segment, segments)
-		SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::uuid[], $5::smallint[], $6::smallint[])
+	batch.Queue(`INSERT INTO provider_ids (channel_id, provider_id, no, message_id, segment, segments, attempt)
+		SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::uuid[], $5::smallint[], $6::smallint[], $7::smallint[])
 		ON CONFLICT (channel_id, provider_id) DO UPDATE SET no = EXCLUDED.no, message_id = EXCLUDED.message_id, segment = EXCLUDED.segment,
-			segments = EXCLUDED.segments, status = NULL`, channels, names, nos, messages, segment, segments)
+			segments = EXCLUDED.segments, attempt = EXCLUDED.attempt, status = NULL`, channels, names, nos, messages, segment, segments, attempts)
 }
 
-// Skew is by how much this node's clock is ahead of PostgreSQL's, and how wrong that may be: half of what asking took.
+// Skew is by how much this node's clock is ahead of PostgreSQL's, and how wrong that may be: half of what asking took. What
+// took long, because it opened a connection or waited for one, is asked again.
 func (s *Store) Skew(ctx context.Context) (ahead, within time.Duration, err error) {
+	return skew(ctx, s.clock, s.pool)
+}
+
+// Skew is what Store.Skew is, asked on the transaction's own connection.
+func (tx *Tx) Skew(ctx context.Context) (ahead, within time.Duration, err error) {
+	return skew(ctx, tx.store.clock, tx.tx)
+}
+
+func skew(ctx context.Context, clock func() time.Time, db interface {
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+}) (ahead, within time.Duration, err error) {
 	var there time.Time
-	for range 3 { // the first opens a connection
-		before := s.clock()
-		if err := s.pool.QueryRow(ctx, `SELECT clock_timestamp()`).Scan(&there); err != nil {
+	for range 3 {
+		before := clock()
+		if err := db.QueryRow(ctx, `SELECT clock_timestamp()`).Scan(&there); err != nil {
 			return 0, 0, fmt.Errorf("asking PostgreSQL for the time: %w", err)
 		}
-		took := s.clock().Sub(before)
+		took := clock().Sub(before)
 		ahead, within = before.Add(took/2).Sub(there), took/2
+		if took >= 0 && took < skewWithin {
+			break
+		}
 	}
 	return ahead, within, nil
 }
+
+// skewWithin is how long asking for the time may take and still say enough.
+const skewWithin = 20 * time.Millisecond

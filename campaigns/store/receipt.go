@@ -53,7 +53,7 @@ func (tx *Tx) ProviderIDs(ctx context.Context, channels, ids []string) (map[[2]s
 	if len(ids) == 0 {
 		return found, nil
 	}
-	rows, err := many(ctx, tx, "providers' ids", `SELECT p.channel_id, p.provider_id, p.no, p.message_id, p.segment, p.segments
+	rows, err := many(ctx, tx, "providers' ids", `SELECT p.channel_id, p.provider_id, p.no, p.message_id, p.segment, p.segments, p.attempt
 		FROM unnest($1::text[], $2::text[]) AS r(channel_id, provider_id) JOIN provider_ids p USING (channel_id, provider_id)`, scanProviderID, channels, ids)
 	for _, p := range rows {
 		found[[2]string{p.ChannelID, p.ProviderID}] = p
@@ -63,7 +63,7 @@ func (tx *Tx) ProviderIDs(ctx context.Context, channels, ids []string) (map[[2]s
 
 func scanProviderID(row pgx.CollectableRow) (ProviderID, error) {
 	var p ProviderID
-	err := row.Scan(&p.ChannelID, &p.ProviderID, &p.No, &p.MessageID, &p.Segment, &p.Segments)
+	err := row.Scan(&p.ChannelID, &p.ProviderID, &p.No, &p.MessageID, &p.Segment, &p.Segments, &p.Attempt)
 	return p, err
 }
 
@@ -123,6 +123,7 @@ type Settlement struct {
 	From    campaigns.MessageStatus
 	To      campaigns.MessageStatus
 	Steps   []campaigns.Change
+	Untaken bool // somebody knows that no provider took it: it cost nothing
 }
 
 // SettleMessages writes settlements, and gives the messages that stood where they were said to stand: the others were changed
@@ -134,20 +135,22 @@ func (tx *Tx) SettleMessages(ctx context.Context, settlements []Settlement) (map
 	}
 	n := len(settlements)
 	nos, ids, months, from, to, steps := make([]int64, n), make([]campaigns.ID, n), make([]time.Time, n), make([]string, n), make([]string, n), make([]string, n)
+	untaken := make([]bool, n)
 	for i := range settlements {
 		s := &settlements[i]
 		for k := range s.Steps {
 			s.Steps[k].Detail = kept(s.Steps[k].Detail)
 		}
 		nos[i], ids[i], months[i], from[i], to[i], steps[i] = s.Message.No, s.Message.ID, s.Message.QueuedAt, string(s.From), string(s.To), *jsonText(s.Steps)
+		untaken[i] = s.Untaken
 	}
 	found, err := many(ctx, tx, "settled messages", `WITH done AS (
-			UPDATE messages m SET status = r.status, history = m.history || r.steps::jsonb
-			FROM unnest($1::bigint[], $2::timestamptz[], $3::uuid[], $4::text[], $5::text[], $6::text[]) AS r(no, queued_at, id, before, status, steps)
+			UPDATE messages m SET status = r.status, history = m.history || r.steps::jsonb, paid_micros = CASE WHEN NOT r.untaken THEN m.paid_micros END
+			FROM unnest($1::bigint[], $2::timestamptz[], $3::uuid[], $4::text[], $5::text[], $6::text[], $8::boolean[]) AS r(no, queued_at, id, before, status, steps, untaken)
 			WHERE m.no = r.no AND m.queued_at = r.queued_at AND m.id = r.id AND m.status = r.before RETURNING m.no, m.id, m.run_id, r.before, m.status AS after),
 		moves AS (SELECT run_id, before, after FROM done)`+counting+`,
 		noted AS (INSERT INTO changes (xid, no, kind, nos) SELECT pg_current_xact_id(), 0, $7, array_agg(no) FROM done HAVING count(*) > 0)
-		SELECT id FROM done`, pgx.RowTo[campaigns.ID], nos, months, ids, from, to, steps, changedMessages)
+		SELECT id FROM done`, pgx.RowTo[campaigns.ID], nos, months, ids, from, to, steps, changedMessages, untaken)
 	for _, id := range found {
 		done[id] = true
 	}
@@ -158,16 +161,18 @@ func (tx *Tx) SettleMessages(ctx context.Context, settlements []Settlement) (map
 }
 
 // SettleSegment keeps what a receipt says of one segment of a message, and says where the message stands by all of them: it
-// is delivered when all are, and failed or bounced as soon as one is; empty while others are on their way.
+// is delivered when all of one attempt are, and failed or bounced as soon as one of the last attempt is; empty while others are
+// on their way. One that was sent again because its outcome was unknown has segments of several attempts.
 func (tx *Tx) SettleSegment(ctx context.Context, p ProviderID, status campaigns.MessageStatus) (campaigns.MessageStatus, error) {
 	if _, err := tx.exec(ctx, "keeping what became of a segment", `UPDATE provider_ids SET status = $3 WHERE channel_id = $1 AND provider_id = $2
 		AND (status IS NULL OR status = 'failed')`, p.ChannelID, p.ProviderID, status); err != nil {
 		return "", err
 	}
 	var all campaigns.MessageStatus
-	err := tx.tx.QueryRow(ctx, `SELECT CASE WHEN bool_or(status = 'bounced') THEN 'bounced' WHEN bool_or(status = 'failed') THEN 'failed'
-			WHEN count(*) FILTER (WHERE status = 'delivered') >= $2 THEN 'delivered' ELSE '' END
-		FROM provider_ids WHERE message_id = $1 AND segments > 1`, p.MessageID, p.Segments).Scan(&all)
+	err := tx.tx.QueryRow(ctx, `SELECT CASE WHEN bool_or(arrived) THEN 'delivered' ELSE (array_agg(bad ORDER BY attempt DESC))[1] END
+		FROM (SELECT attempt, count(*) FILTER (WHERE status = 'delivered') >= max(segments) AS arrived,
+				CASE WHEN bool_or(status = 'bounced') THEN 'bounced' WHEN bool_or(status = 'failed') THEN 'failed' ELSE '' END AS bad
+			FROM provider_ids WHERE message_id = $1 AND segments > 1 GROUP BY attempt) attempts`, p.MessageID).Scan(&all)
 	if err != nil {
 		return "", fmt.Errorf("asking what became of all segments: %w", err)
 	}

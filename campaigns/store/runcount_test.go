@@ -237,7 +237,9 @@ func (c *countingHouse) turnBack(run campaigns.Run, requeue bool) func(tx *store
 	return func(tx *store.Tx) error {
 		status, move := campaigns.MessageQueued, tx.UnqueueMessage
 		if requeue {
-			status, move = campaigns.MessageUnknown, func(ctx context.Context, m *campaigns.Message) (bool, error) { return tx.RequeueMessage(ctx, m, "again") }
+			status, move = campaigns.MessageUnknown, func(ctx context.Context, m *campaigns.Message) (bool, error) {
+				return tx.RequeueMessage(ctx, m, "again")
+			}
 		}
 		found, err := tx.Messages(c.ctx, store.MessageFilter{Run: run.ID, Status: status, Limit: 10})
 		for i := range found {

@@ -54,9 +54,9 @@ const (
 // Outcome is the result of one Send.
 type Outcome struct {
 	Status      Status
-	ProviderID  string        // the provider's name for a message that it accepted
+	ProviderID  string        // the provider's name for a message that it accepted, also of one refused after some of its segments
 	MoreIDs     []string      // of its further segments, where each has a name of its own
-	Segments    int           // of a text message; 0 for others
+	Segments    int           // of a text message: those that were accepted or may have been; 0 for others, and where nobody counted
 	Detail      string        // what the provider answered, or what was wrong
 	RetryAfter  time.Duration // how long the provider asks to wait after Temporary; 0: it does not say
 	Throttled   bool          // Temporary because the provider was given too much: everybody should slow down

@@ -17,7 +17,7 @@ import (
 )
 
 // retryMax is the longest that a service may have us wait by Retry-After.
-const retryMax = 24 * time.Hour
+const retryMax = campaigns.RetryAfterMax
 
 // lost says what is known of a message whose request ended without an answer. The address is left out of what is told: it
 // may hold secrets.

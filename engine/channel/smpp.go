@@ -242,16 +242,22 @@ func named(ids []string) []string {
 	return slices.DeleteFunc(ids, func(id string) bool { return id == "" })
 }
 
-// partly is the outcome of a message of which one segment was not accepted. After an accepted one it cannot be sent again:
-// the person would get that part twice.
+// partly is the outcome of a message of which one segment was not accepted, or may not have been. After an accepted one it
+// cannot be sent again: the person would get that part twice.
 func partly(failed Outcome, ids []string, of int) Outcome {
 	if len(ids) == 0 {
+		if failed.Status == Unknown && of > 1 {
+			failed.Segments = 1
+		}
 		return failed
 	}
 	o := Outcome{Status: failed.Status, ProviderID: ids[0], MoreIDs: named(ids[1:]), Segments: len(ids), Hard: failed.Hard,
 		Detail: fmt.Sprintf("%d of %d segments were accepted; of the next: %s", len(ids), of, failed.Detail)}
-	if o.Status == Temporary {
+	switch o.Status {
+	case Temporary:
 		o.Status = Permanent
+	case Unknown:
+		o.Segments++
 	}
 	return o
 }
