@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -126,6 +127,26 @@ func (s *Store) begin(ctx context.Context, options pgx.TxOptions, do func(tx *Tx
 		s.Wake()
 	}
 	return translate(err)
+}
+
+// Apart runs writes within the transaction that are undone by themselves when they fail, so that the rest of it goes on.
+func (tx *Tx) Apart(ctx context.Context, write func() error) error {
+	outer := tx.tx
+	defer func() { tx.tx = outer }()
+	return pgx.BeginFunc(ctx, outer, func(inner pgx.Tx) error {
+		tx.tx = inner
+		return write()
+	})
+}
+
+// IsLasting says that PostgreSQL refused what a statement would write, and will refuse it again: a text with a NUL, a value
+// that is out of its range or too long for an index, a constraint that it breaks.
+func IsLasting(err error) bool {
+	var e *pgconn.PgError
+	if !errors.As(err, &e) {
+		return false
+	}
+	return slices.Contains([]string{"21", "22", "23", "54"}, e.Code[:min(2, len(e.Code))])
 }
 
 // again recognises deadlocks and serialization failures.
