@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -146,7 +145,8 @@ func IsLasting(err error) bool {
 	if !errors.As(err, &e) {
 		return false
 	}
-	return slices.Contains([]string{"21", "22", "23", "54"}, e.Code[:min(2, len(e.Code))])
+	class := e.Code[:min(2, len(e.Code))]
+	return class == "22" || class == "54" || class == "23" && e.ConstraintName != "" // a partition that lacks has no name
 }
 
 // again recognises deadlocks and serialization failures.
