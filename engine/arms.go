@@ -21,11 +21,11 @@ func (b *batch) assign(ctx context.Context, nos []int64) error {
 	var existing map[int64]store.Assignment
 	if b.others {
 		var err error
-		if existing, err = b.tx.Assignments(ctx, b.campaign.ID, b.period, nos); err != nil {
+		if existing, err = b.books.Assignments(ctx, b.campaign.ID, b.period, nos); err != nil {
 			return err
 		}
 	}
-	keys, err := b.tx.ArmKeys(ctx, nos)
+	keys, err := b.books.ArmKeys(ctx, nos)
 	if err != nil {
 		return err
 	}
@@ -141,7 +141,7 @@ func (b *batch) crowdedAddresses(ctx context.Context) (map[string]map[string]boo
 	for _, kind := range []string{campaigns.SMS, campaigns.Email} {
 		hashes := b.hashes(kind)
 		var err error
-		if crowded[kind], err = b.tx.Crowded(ctx, kind, hashes, sharersMax); err != nil {
+		if crowded[kind], err = b.books.Crowded(ctx, kind, hashes, sharersMax); err != nil {
 			return nil, err
 		}
 	}
@@ -163,13 +163,13 @@ func (b *batch) reachAgain(ctx context.Context, nos []int64) (err error) {
 	if !b.choosesWays() {
 		return nil
 	}
-	if b.topic, err = b.readTopic(ctx, b.tx, nos); err != nil || b.listed != nil {
+	if b.topic, err = b.readTopic(ctx, b.books, nos); err != nil || b.listed != nil {
 		return err
 	}
 	b.suppressed = map[string]map[string]bool{}
 	for _, kind := range b.kinds {
 		var err error
-		if b.suppressed[kind], err = b.tx.Suppressed(ctx, kind, b.hashes(kind)); err != nil {
+		if b.suppressed[kind], err = b.books.Suppressed(ctx, kind, b.hashes(kind)); err != nil {
 			return err
 		}
 	}

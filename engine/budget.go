@@ -25,7 +25,7 @@ func (b *batch) limits(ctx context.Context, _ []int64) error {
 	b.closed = slices.ContainsFunc(b.variants, b.isClosed)
 	if b.campaign.Budget != nil && !b.hasSpent {
 		var err error
-		if b.spent, err = b.tx.Spent(ctx, b.campaign.ID, b.run.Version, !b.dry); err != nil {
+		if b.spent, err = b.books.Spent(ctx, b.campaign.ID, b.run.Version, !b.dry); err != nil {
 			return err
 		}
 		b.hasSpent = true
@@ -35,9 +35,9 @@ func (b *batch) limits(ctx context.Context, _ []int64) error {
 	}
 	b.rooms = map[campaigns.ID]int64{}
 	for _, offer := range b.offers() {
-		uses, limited, err := b.tx.Room(ctx, offer.ID, false)
+		uses, limited, err := b.books.Room(ctx, offer.ID, false)
 		if limited && !b.dry && err == nil {
-			uses, limited, err = b.tx.Room(ctx, offer.ID, true)
+			uses, limited, err = b.books.Room(ctx, offer.ID, true)
 		}
 		if err != nil {
 			return err
@@ -166,7 +166,7 @@ func (b *batch) saveLimits(ctx context.Context) error {
 	if b.campaign.Budget == nil {
 		return nil
 	}
-	return b.tx.SaveSpent(ctx, b.campaign.ID, b.run.Version, b.spent)
+	return b.books.SaveSpent(ctx, b.campaign.ID, b.run.Version, b.spent)
 }
 
 // budgetReason says that a run ended at its budget, where somebody did.

@@ -22,7 +22,7 @@ func (p *plan) capsOf() []campaigns.Cap {
 func (b *batch) count(ctx context.Context, nos []int64) (err error) {
 	b.counted = nil
 	if caps := b.capsOf(); len(caps) > 0 {
-		b.counted, err = b.tx.CountedMessages(ctx, nos, b.start, campaigns.CapsWindow(caps))
+		b.counted, err = b.books.CountedMessages(ctx, nos, b.start, campaigns.CapsWindow(caps))
 	}
 	return err
 }

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -56,20 +55,24 @@ func (b *batch) isPrintable(p *person) bool {
 	return true
 }
 
-// compose writes the messages and coupons of those who passed. Ids ascend with the walk, as indexes like it.
-func (b *batch) compose(ctx context.Context) error {
-	passed, withCode := 0, 0
+// codes are how many of those who passed get one.
+func (b *batch) codes() (n int) {
 	for i := range b.people {
-		if p := &b.people[i]; p.gate == campaigns.GatePassed {
-			passed++
-			if b.getsCode(p) {
-				withCode++
-			}
+		if p := &b.people[i]; p.gate == campaigns.GatePassed && b.getsCode(p) {
+			n++
 		}
 	}
-	serials, err := b.tx.NextSerials(ctx, withCode)
-	if err != nil {
-		return err
+	return n
+}
+
+// compose makes the messages and coupons of those who passed, and gives the serials that it did not use. Ids ascend with
+// the walk, as indexes like it.
+func (b *batch) compose(serials []int64) []int64 {
+	passed := 0
+	for i := range b.people {
+		if b.people[i].gate == campaigns.GatePassed {
+			passed++
+		}
 	}
 	ids := make([]campaigns.ID, passed)
 	for i := range ids {
@@ -89,7 +92,7 @@ func (b *batch) compose(ctx context.Context) error {
 		}
 		b.message(p, ids[len(b.messages)], code)
 	}
-	return nil
+	return serials
 }
 
 func (b *batch) getsCode(p *person) bool { return p.variant.offer != nil && !b.isGhost(p) }
@@ -113,14 +116,20 @@ func (b *batch) message(p *person, id campaigns.ID, code string) {
 		b.coupons = append(b.coupons, campaigns.Coupon{No: p.no, Code: code, OfferID: offer.ID, OfferRevision: offer.Revision, CampaignID: &b.campaign.ID,
 			RunID: &b.run.ID, MessageID: &m.ID, ExpiresAt: offer.ExpiresAt(now, b.workspace.Location()), UsesMax: offer.UsesPerCode()})
 	}
-	if p.arm.DueAt == nil && !b.holders[p.no] { // a resend opens no window
-		due := p.planned
-		if due.Before(now) {
-			due = now
-		}
-		due = due.Truncate(time.Second)
-		p.arm.DueAt = &due
+	b.opens(p)
+}
+
+// opens begins the window of somebody's arm with their first message of its period; a resend opens none.
+func (b *batch) opens(p *person) {
+	if p.arm.DueAt != nil || b.holders[p.no] {
+		return
 	}
+	due := p.planned
+	if due.Before(b.tx.Now) {
+		due = b.tx.Now
+	}
+	due = due.Truncate(time.Second)
+	p.arm.DueAt = &due
 }
 
 // varsText is values as JSON, written directly: variables are sorted, so that those of a group stand together.

@@ -65,13 +65,13 @@ func (b *batch) resume(ctx context.Context) error {
 	if pace == nil {
 		return nil
 	}
-	walked, last, err := b.tx.Walked(ctx, b.run.ID)
+	walked, last, err := b.books.Walked(ctx, b.run.ID)
 	if err != nil {
 		return err
 	}
 	eligible := b.run.Eligible
 	if eligible == 0 {
-		if eligible, err = b.tx.EligibleNow(ctx, b.run.ID); err != nil {
+		if eligible, err = b.books.EligibleNow(ctx, b.run.ID); err != nil {
 			return err
 		}
 		eligible += walked
@@ -90,7 +90,7 @@ func (b *batch) suspend(ctx context.Context) error {
 	if b.pacer == nil {
 		return nil
 	}
-	return b.tx.SaveWalked(ctx, b.run.ID, b.walked, b.pacer.Last())
+	return b.books.SaveWalked(ctx, b.run.ID, b.walked, b.pacer.Last())
 }
 
 // schedule plans somebody's message; false when caps stop it. A time that caps move is moved on by quiet hours and asked

@@ -2,20 +2,19 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/RoaringBitmap/roaring/v2/roaring64"
 
 	"beckon/campaigns"
-	"beckon/campaigns/store"
-	"beckon/engine/audience"
 	"beckon/engine/rules"
 )
 
 // early leads a few customers who match the rule through the gates before the arms, but for the limit, which is one of a
 // whole audience: who stops where, and at GateEligible those who go on. Customers who are gone stand at GateAddress. Of those
 // who share an address one goes on where that is asked for: what happened to somebody is their own, whoever else lives there.
-func (p *plan) early(ctx context.Context, tx *store.Tx, nos []int64, onePerAddress bool) (map[campaigns.Gate][]int64, error) {
+func (p *plan) early(ctx context.Context, from books, nos []int64, onePerAddress bool) (map[campaigns.Gate][]int64, error) {
 	r := &rowSieve{plan: p, gates: map[campaigns.Gate][]int64{}}
 	if len(nos) == 0 {
 		return r.gates, nil
@@ -23,10 +22,10 @@ func (p *plan) early(ctx context.Context, tx *store.Tx, nos []int64, onePerAddre
 	nos = slices.Clone(nos)
 	slices.Sort(nos)
 	nos = slices.Compact(nos)
-	if err := r.read(ctx, tx, nos); err != nil {
+	if err := r.read(ctx, from, nos); err != nil {
 		return nil, err
 	}
-	topic, err := p.readTopic(ctx, tx, nos)
+	topic, err := p.readTopic(ctx, from, nos)
 	if err != nil {
 		return nil, err
 	}
@@ -44,12 +43,12 @@ func (p *plan) early(ctx context.Context, tx *store.Tx, nos []int64, onePerAddre
 			}
 		}
 		var err error
-		if suppressed[kind], err = tx.Suppressed(ctx, kind, hashes); err != nil {
+		if suppressed[kind], err = from.Suppressed(ctx, kind, hashes); err != nil {
 			return nil, err
 		}
 	}
 	eligible := r.once(suppressed, onePerAddress)
-	held, free, err := p.gateGlobally(ctx, tx, eligible)
+	held, free, err := p.gateGlobally(ctx, from, eligible)
 	r.put(campaigns.GateGlobal, held...)
 	r.put(campaigns.GateEligible, free...)
 	return r.gates, err
@@ -76,28 +75,28 @@ func (r *rowSieve) put(gate campaigns.Gate, nos ...int64) {
 }
 
 // read finds the candidates; whom the workspace excludes or who may not enter again is put at a gate.
-func (r *rowSieve) read(ctx context.Context, tx *store.Tx, nos []int64) error {
+func (r *rowSieve) read(ctx context.Context, from books, nos []int64) error {
 	needs, excluded := r.needs(), r.excluded
 	if r.excludes() {
 		var err error
-		if excluded, err = audience.Ranked(ctx, tx, excluded, r.at); err != nil {
+		if excluded, err = from.ranked(ctx, excluded, r.at); err != nil {
 			return err
 		}
 		needs = needs.With(excluded.Columns(), excluded.Histories())
 	}
-	earlier, err := tx.EntriesOf(ctx, r.campaign.ID, nos)
+	earlier, err := from.EntriesOf(ctx, r.campaign.ID, nos)
 	if err != nil {
 		return err
 	}
 	gone := setOf(nos)
-	err = audience.Each(ctx, tx, store.Span{Nos: nos}, needs, r.at, func(no int64, record rules.Record) error {
+	err = from.people(ctx, nos, needs, r.at, true, func(no int64, _ []any, record rules.Record) error {
 		gone.Remove(uint64(no))
 		if r.excludes() {
 			is, err := excluded.Decide(ctx, record, r.at)
-			if err != nil {
+			if err != nil && !errors.Is(err, rules.ErrTooLong) {
 				return err
 			}
-			if is {
+			if is || err != nil { // who cannot be told from the excluded is not written to
 				r.put(campaigns.GateExcluded, no)
 				return nil
 			}

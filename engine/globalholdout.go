@@ -181,25 +181,14 @@ func setOf(nos []int64) *roaring64.Bitmap {
 }
 
 // gateGlobally divides a few customers by the quarter's holdout; meet keeps what it found.
-func (p *plan) gateGlobally(ctx context.Context, tx *store.Tx, nos []int64) (held, free []int64, err error) {
+func (p *plan) gateGlobally(ctx context.Context, from books, nos []int64) (held, free []int64, err error) {
 	if !p.heldGlobally() || len(nos) == 0 {
 		return nil, nos, nil
 	}
-	q, err := quarterNow(ctx, tx, p.workspace)
-	if err != nil || q.Share == 0 {
-		return nil, nos, err
-	}
-	known, members := roaring64.New(), roaring64.New()
-	if q.drawn {
-		if members, known, err = tx.GlobalMembers(ctx, q.Quarter, nos); err != nil {
-			return nil, nil, err
-		}
-	}
-	newHeld, _, err := q.divide(ctx, tx, roaring64.AndNot(setOf(nos), known))
+	members, err := from.heldOut(ctx, p.workspace, nos)
 	if err != nil {
 		return nil, nil, err
 	}
-	members.Or(setOf(newHeld))
 	for _, no := range nos {
 		if members.Contains(uint64(no)) {
 			held = append(held, no)
@@ -210,13 +199,13 @@ func (p *plan) gateGlobally(ctx context.Context, tx *store.Tx, nos []int64) (hel
 	return held, free, nil
 }
 
-// meet keeps for ever whether customers whom a campaign came to, and whom the quarter does not know yet, are members. It
-// belongs into the transaction that enters them. Nothing is kept before the quarter is drawn.
-func (p *plan) meet(ctx context.Context, tx *store.Tx, nos []int64) error {
-	if !p.heldGlobally() || len(nos) == 0 {
+// meet keeps for ever whether customers whom campaigns came to that it applies to, and whom the quarter does not know yet,
+// are members. It belongs into the transaction that enters them. Nothing is kept before the quarter is drawn.
+func meet(ctx context.Context, tx *store.Tx, w *campaigns.Workspace, nos []int64) error {
+	if len(nos) == 0 {
 		return nil
 	}
-	q, err := quarterNow(ctx, tx, p.workspace)
+	q, err := quarterNow(ctx, tx, w)
 	if err != nil || !q.drawn || q.Share == 0 {
 		return err
 	}

@@ -39,7 +39,7 @@ func (e *Engine) KeptOut(ctx context.Context, customerID string) ([]Keeper, erro
 					return problems("excluded (of the workspace)", err)
 				}
 			}
-			gates, err := p.early(ctx, tx, []int64{customer.No}, false)
+			gates, err := p.early(ctx, ownBooks{tx}, []int64{customer.No}, false)
 			if err != nil {
 				return err
 			}

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -12,7 +13,6 @@ import (
 
 	"beckon/campaigns"
 	"beckon/campaigns/store"
-	"beckon/engine/audience"
 	"beckon/engine/offers"
 	"beckon/engine/rules"
 )
@@ -153,6 +153,7 @@ type batch struct {
 	*plan
 	run     *campaigns.Run
 	tx      *store.Tx
+	books   books
 	cipher  *offers.Cipher
 	links   links
 	crowded map[string]map[string]bool   // addresses of too many, by kind; nil where only those of the batch are looked up
@@ -253,13 +254,18 @@ func (b *batch) load(ctx context.Context, nos []int64) error {
 	}
 	found := make([]person, len(nos))
 	values := make([]any, len(nos)*len(b.names))
-	err := b.each(ctx, nos, needs, func(no int64, row []any, record rules.Record) {
+	wanted := b.needsRecords()
+	err := b.books.people(ctx, nos, needs, b.at, wanted, func(no int64, row []any, record rules.Record) error {
 		i, is := place[no]
 		if !is {
-			return
+			return nil
 		}
-		found[i] = person{no: no, values: values[i*len(b.names) : (i+1)*len(b.names)], record: record}
+		found[i] = person{no: no, values: values[i*len(b.names) : (i+1)*len(b.names)]}
 		copy(found[i].values, row)
+		if wanted {
+			found[i].record = maps.Clone(record)
+		}
+		return nil
 	})
 	for i, no := range nos {
 		if found[i].no == 0 { // erased since it was selected
@@ -269,32 +275,6 @@ func (b *batch) load(ctx context.Context, nos []int64) error {
 		}
 	}
 	return err
-}
-
-// each reads columns alone where no expression asks for more: making a record for everybody would take most of the time.
-func (b *batch) each(ctx context.Context, nos []int64, needs audience.Needs, each func(no int64, row []any, record rules.Record)) error {
-	span := store.Span{Nos: nos}
-	if first, last := slices.Min(nos), slices.Max(nos); last-first < 2*int64(len(nos)) {
-		span = store.Span{From: first, To: last + 1}
-	}
-	if !b.needsRecords() {
-		return b.tx.EachCustomer(ctx, span, needs.Columns, func(no int64, row []any) error {
-			each(no, row, nil)
-			return nil
-		})
-	}
-	row := make([]any, len(needs.Columns))
-	return audience.Each(ctx, b.tx, store.Span{Nos: nos}, needs, b.at, func(no int64, record rules.Record) error {
-		kept := make(rules.Record, len(record))
-		for name, value := range record {
-			kept[name] = value
-		}
-		for i, name := range needs.Columns {
-			row[i] = record[name]
-		}
-		each(no, row, kept)
-		return nil
-	})
 }
 
 // field is a column of somebody as rules have it.
@@ -322,7 +302,7 @@ func (b *batch) enter(ctx context.Context, nos []int64) error {
 		}
 	}
 	if b.others {
-		if earlier, err = b.tx.EntriesOf(ctx, b.campaign.ID, nos); err != nil {
+		if earlier, err = b.books.EntriesOf(ctx, b.campaign.ID, nos); err != nil {
 			return err
 		}
 	}
@@ -343,11 +323,47 @@ func (b *batch) enter(ctx context.Context, nos []int64) error {
 	return nil
 }
 
-// write keeps entries, arms, messages and coupons.
+// write keeps entries, arms, messages and coupons, or leaves them to the admissions.
 func (b *batch) write(ctx context.Context) error {
-	if err := b.compose(ctx); err != nil {
+	if b.admissions != nil {
+		b.books.note(b)
+		b.admissions.batches = append(b.admissions.batches, b)
+		return b.saveLimits(ctx)
+	}
+	if err := writeBatches(ctx, b.tx, []*batch{b}); err != nil {
 		return err
 	}
+	return b.saveLimits(ctx)
+}
+
+// writeBatches composes what batches decided and writes it: one statement for a table and not one for each batch.
+func writeBatches(ctx context.Context, tx *store.Tx, batches []*batch) error {
+	codes := 0
+	for _, b := range batches {
+		codes += b.codes()
+	}
+	serials, err := tx.NextSerials(ctx, codes)
+	if err != nil {
+		return err
+	}
+	var admitted []store.Admitted
+	var messages []campaigns.Message
+	var coupons []campaigns.Coupon
+	for _, b := range batches {
+		serials = b.compose(serials)
+		admitted, messages, coupons = append(admitted, b.admitted()), append(messages, b.messages...), append(coupons, b.coupons...)
+	}
+	if err := tx.SaveAdmitted(ctx, admitted); err != nil {
+		return err
+	}
+	if err := tx.QueueMessages(ctx, messages); err != nil {
+		return err
+	}
+	return tx.IssueCoupons(ctx, coupons)
+}
+
+// admitted are the entries and arms of a batch that is composed.
+func (b *batch) admitted() store.Admitted {
 	var entries []store.Entered
 	assignments := make([]store.Assignment, 0, len(b.people))
 	for i := range b.people {
@@ -359,28 +375,5 @@ func (b *batch) write(ctx context.Context) error {
 			assignments = append(assignments, p.arm)
 		}
 	}
-	admitted := store.Admitted{Run: b.run, Period: b.period, Entries: entries, Assignments: assignments}
-	if b.admissions != nil {
-		b.admissions.keep(admitted, b.messages)
-		if len(b.coupons) == 0 {
-			return b.saveLimits(ctx)
-		}
-		if err := b.admissions.write(ctx, b.tx); err != nil { // before the coupons of its messages
-			return err
-		}
-		if err := b.tx.IssueCoupons(ctx, b.coupons); err != nil {
-			return err
-		}
-		return b.saveLimits(ctx)
-	}
-	if err := b.tx.SaveAdmitted(ctx, []store.Admitted{admitted}); err != nil {
-		return err
-	}
-	if err := b.tx.QueueMessages(ctx, b.messages); err != nil {
-		return err
-	}
-	if err := b.tx.IssueCoupons(ctx, b.coupons); err != nil {
-		return err
-	}
-	return b.saveLimits(ctx)
+	return store.Admitted{Run: b.run, Period: b.period, Entries: entries, Assignments: assignments}
 }

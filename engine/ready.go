@@ -108,7 +108,7 @@ func (e *Engine) cipher(ctx context.Context) (*offers.Cipher, error) {
 
 // batch begins one in a transaction.
 func (r *readyRun) batch(tx *store.Tx, run *campaigns.Run) *batch {
-	b := &batch{plan: r.plan, run: run, tx: tx, cipher: r.cipher, links: r.links.ofOne(), crowded: r.crowded, gates: map[campaigns.Gate][]int64{}}
+	b := &batch{plan: r.plan, run: run, tx: tx, books: ownBooks{tx}, cipher: r.cipher, links: r.links.ofOne(), crowded: r.crowded, gates: map[campaigns.Gate][]int64{}}
 	b.walk = b.newWalk()
 	return b
 }

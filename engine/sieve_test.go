@@ -218,7 +218,7 @@ func TestGatesOfAWholeAudienceAndOfAFewCustomersStopTheSame(t *testing.T) {
 		nos := numbersOf(found.facts.matching)
 		var rows map[campaigns.Gate][]int64
 		err := m.store.View(m.ctx, func(tx *store.Tx) (err error) {
-			rows, err = p.early(m.ctx, tx, nos, true)
+			rows, err = p.early(m.ctx, ownBooks{tx}, nos, true)
 			return err
 		})
 		if err != nil {

@@ -144,6 +144,6 @@ func (m *benchShop) measure(c campaigns.Campaign) {
 	m.timed("all gates, with a limit by an order", func() error { _, err := m.engine.sift(ctx, p, nil, ask); return err })
 	nos := numbersOf(found.rest)[:100]
 	m.timed("early, 100 customers", func() error {
-		return m.store.View(ctx, func(tx *store.Tx) error { _, err := p.early(ctx, tx, nos, true); return err })
+		return m.store.View(ctx, func(tx *store.Tx) error { _, err := p.early(ctx, ownBooks{tx}, nos, true); return err })
 	})
 }

@@ -13,13 +13,13 @@ import (
 type topicWords map[string]struct{ granted, refused *roaring64.Bitmap }
 
 // readTopic reads the words of some customers (nil: of all) on the plan's topic; nothing where it has none or needs none.
-func (p *plan) readTopic(ctx context.Context, tx *store.Tx, nos []int64) (topicWords, error) {
+func (p *plan) readTopic(ctx context.Context, from books, nos []int64) (topicWords, error) {
 	if p.campaign.Topic == "" || !p.needsConsent() {
 		return nil, nil
 	}
 	words := topicWords{}
 	for _, kind := range p.kinds {
-		granted, refused, err := tx.TopicWords(ctx, kind, p.campaign.Topic, nos)
+		granted, refused, err := from.TopicWords(ctx, kind, p.campaign.Topic, nos)
 		if err != nil {
 			return nil, err
 		}
@@ -39,7 +39,7 @@ func (t topicWords) consents(kind string, no int64, ofChannel bool) bool {
 
 // learnTopic makes the sets of those who consent to the channels the sets of those who consent to the campaign's topic.
 func (s *sieve) learnTopic(ctx context.Context, tx *store.Tx) error {
-	words, err := s.readTopic(ctx, tx, nil)
+	words, err := s.readTopic(ctx, ownBooks{tx}, nil)
 	for kind, said := range words {
 		consent := roaring64.AndNot(s.facts.consent[kind], said.refused)
 		consent.Or(said.granted)

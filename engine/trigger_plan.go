@@ -51,28 +51,33 @@ func (c *doorPlans) forget(live []store.Trigger) {
 	}
 }
 
-// open makes the plans of triggers ready, as of whenever they were made.
-func (e *Engine) open(ctx context.Context, tx *store.Tx, triggers []store.Trigger) ([]*door, error) {
+// open makes the plans of triggers ready, as of whenever they were made, and gives those that do not work any more.
+func (e *Engine) open(ctx context.Context, tx *store.Tx, triggers []store.Trigger) (doors []*door, broken []*brokenCampaign, err error) {
 	if len(triggers) == 0 {
-		return nil, nil
+		return nil, nil, nil
 	}
 	mark, err := tx.DefinitionsMark(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	doors := make([]*door, 0, len(triggers))
 	for i := range triggers {
 		t := &triggers[i]
 		kept := e.doorPlans.find(mark, t)
 		if kept == nil {
-			if kept, err = e.doorPlan(ctx, tx, t); err != nil {
-				return nil, err
+			kept, err = e.doorPlan(ctx, tx, t)
+			var own *brokenCampaign
+			if errors.As(err, &own) {
+				broken = append(broken, own)
+				continue
+			}
+			if err != nil {
+				return nil, nil, err
 			}
 			e.doorPlans.keep(mark, kept)
 		}
-		doors = append(doors, &door{plan: kept})
+		doors = append(doors, &door{plan: kept, trigger: t})
 	}
-	return doors, nil
+	return doors, broken, nil
 }
 
 func (e *Engine) doorPlan(ctx context.Context, tx *store.Tx, t *store.Trigger) (*plan, error) {
@@ -81,10 +86,10 @@ func (e *Engine) doorPlan(ctx context.Context, tx *store.Tx, t *store.Trigger) (
 		return nil, err
 	}
 	p, err := e.newPlan(ctx, tx, c, tx.Now)
-	if err != nil {
-		return nil, (&plan{campaign: c, at: rules.Instant{Zone: c.Zone()}}).broken(err)
+	if err != nil && isOwn(err) {
+		return nil, &brokenCampaign{plan: &plan{campaign: c, at: rules.Instant{Zone: c.Zone()}}, trigger: t, cause: err}
 	}
-	return p, nil
+	return p, err
 }
 
 // asOf is the plan at another instant: rules, words and arms are shared.
@@ -100,7 +105,9 @@ func (p *plan) asOf(now time.Time) *plan {
 // A brokenCampaign is one whose launched version does not work any more.
 type brokenCampaign struct {
 	*plan
-	cause error
+	trigger *store.Trigger
+	cause   error
+	left    []arrival // who did not go through its gates; nil for nobody did
 }
 
 func (b *brokenCampaign) Error() string {
@@ -108,12 +115,11 @@ func (b *brokenCampaign) Error() string {
 }
 func (b *brokenCampaign) Unwrap() error { return b.cause }
 
-// broken says that an error is the campaign's own, where it is; what is temporary stays as it is.
-func (p *plan) broken(err error) error {
-	if code := campaigns.CodeOf(err); code != campaigns.CodeInvalid && code != campaigns.CodeNotFound {
-		return err
-	}
-	return &brokenCampaign{p, err}
+// isOwn says that an error is a campaign's own and would come again: its definitions are wrong, or what it writes cannot be
+// kept. What is temporary is nobody's.
+func isOwn(err error) bool {
+	code := campaigns.CodeOf(err)
+	return code == campaigns.CodeInvalid || code == campaigns.CodeNotFound || store.IsLasting(err)
 }
 
 // pauseBroken pauses a campaign that does not work, with the reason in the audit: its signals are kept until it is resumed

@@ -51,7 +51,7 @@ func (e *Engine) lookOf(ctx context.Context, t *store.Trigger, at time.Time) (en
 		for i, no := range nos {
 			arrivals[i] = arrival{no, "segment " + at.UTC().Format(time.RFC3339Nano), at}
 		}
-		return keepWaiting(ctx, tx, t, arrivals)
+		return tx.SaveWaits(ctx, waitsOf(t, arrivals))
 	})
 	return entered, err
 }
@@ -60,18 +60,25 @@ func (e *Engine) lookOf(ctx context.Context, t *store.Trigger, at time.Time) (en
 func (e *Engine) membersOf(ctx context.Context, t *store.Trigger) (*roaring64.Bitmap, error) {
 	var p *plan
 	err := e.store.View(ctx, func(tx *store.Tx) error {
-		doors, err := e.open(ctx, tx, []store.Trigger{*t})
-		if err == nil {
-			p = doors[0].asOf(tx.Now)
+		doors, broken, err := e.open(ctx, tx, []store.Trigger{*t})
+		switch {
+		case err != nil:
+			return err
+		case len(broken) > 0:
+			return broken[0]
 		}
-		return err
+		p = doors[0].asOf(tx.Now)
+		return nil
 	})
 	if err != nil || p.segment == nil {
 		return roaring64.New(), err
 	}
 	found, err := e.find(ctx, audience.Question{Conditions: []audience.Asked{{Rule: p.segment, At: p.at}}, Members: true})
 	if err != nil {
-		return nil, p.broken(err)
+		if isOwn(err) {
+			err = &brokenCampaign{plan: p, trigger: t, cause: err}
+		}
+		return nil, err
 	}
 	return found.Members, nil
 }

@@ -1,8 +1,10 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"slices"
 
 	"beckon/campaigns"
@@ -19,73 +21,87 @@ func (e *Engine) Due(ctx context.Context) (int, error) {
 	if err := e.warm(ctx); err != nil {
 		return 0, err
 	}
-	var due []store.Trigger
-	err := e.store.View(ctx, func(tx *store.Tx) (err error) {
-		due, err = tx.WaitingCampaigns(ctx)
-		return err
-	})
 	total := 0
-	for i := 0; err == nil && i < len(due); i++ {
-		var decided int
-		decided, err = e.dueOf(ctx, &due[i])
+	for {
+		decided, err := e.inOne(ctx, func(tx *store.Tx, apart bool) (int, []*brokenCampaign, error) { return e.due(ctx, tx, apart) })
 		total += decided
+		if err != nil || decided == 0 {
+			return total, err
+		}
 	}
-	return total, err
 }
 
-// dueOf decides one batch of a campaign's waits in one transaction.
-func (e *Engine) dueOf(ctx context.Context, t *store.Trigger) (decided int, err error) {
-	err = e.store.Update(ctx, func(tx *store.Tx) error {
-		decided = 0
-		waits, err := tx.DueWaits(ctx, t, triggerBatch)
-		if err != nil || len(waits) == 0 {
-			return err
+// due decides one batch of waits.
+func (e *Engine) due(ctx context.Context, tx *store.Tx, apart bool) (int, []*brokenCampaign, error) {
+	waits, err := tx.DueWaits(ctx, triggerBatch)
+	if err == nil && len(waits) > 0 {
+		waits, err = tx.TakeWaits(ctx, waits)
+	}
+	if err != nil || len(waits) == 0 {
+		return 0, nil, err
+	}
+	byCampaign := map[campaigns.ID][]store.Wait{}
+	for _, w := range waits {
+		byCampaign[w.CampaignID] = append(byCampaign[w.CampaignID], w)
+	}
+	triggers, err := tx.TriggersOf(ctx, slices.Collect(maps.Keys(byCampaign)))
+	if err != nil {
+		return 0, nil, err
+	}
+	arrived := map[campaigns.ID][]arrival{}
+	for i := range triggers {
+		t := &triggers[i]
+		for _, w := range byCampaign[t.CampaignID] {
+			if !w.DueAt.Before(tx.Now.Add(-t.Useful)) {
+				arrived[t.CampaignID] = append(arrived[t.CampaignID], arrival{w.No, w.Key, w.At})
+			}
 		}
-		doors, err := e.open(ctx, tx, []store.Trigger{*t})
+		slices.SortFunc(arrived[t.CampaignID], func(a, b arrival) int {
+			return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.no, b.no), cmp.Compare(a.key, b.key))
+		})
+	}
+	broken, err := e.enter(ctx, tx, triggers, arrived, apart)
+	return len(waits), broken, err
+}
+
+// without leaves out of those who arrived at doors whoever the other event came to since: one statement for each name that
+// campaigns wait for in vain.
+func without(ctx context.Context, tx *store.Tx, doors []*door) error {
+	waiting := map[string][]*door{}
+	for _, d := range doors {
+		if unless := d.campaign.Trigger.Unless; unless != "" && len(d.arrivals) > 0 {
+			waiting[unless] = append(waiting[unless], d)
+		}
+	}
+	for unless, theirs := range waiting {
+		var since []store.Since
+		for _, d := range theirs {
+			for _, a := range d.arrivals {
+				since = append(since, store.Since{No: a.no, At: a.at})
+			}
+		}
+		came, err := tx.Happened(ctx, unless, since)
 		if err != nil {
 			return err
 		}
-		if waits, err = tx.TakeWaits(ctx, t.CampaignID, waits); err != nil {
-			return err
+		for _, d := range theirs {
+			of := came[:len(d.arrivals)]
+			came = came[len(d.arrivals):]
+			var left []arrival
+			for i, a := range d.arrivals {
+				if !of[i] {
+					left = append(left, a)
+				}
+			}
+			d.arrivals = left
 		}
-		decided = len(waits)
-		d := doors[0]
-		waits = slices.DeleteFunc(waits, func(w store.Wait) bool { return w.DueAt.Before(tx.Now.Add(-t.Useful)) })
-		if waits, err = d.without(ctx, tx, waits); err != nil {
-			return err
-		}
-		for _, w := range waits {
-			d.arrivals = append(d.arrivals, arrival{w.No, w.Key, w.At})
-		}
-		return e.enter(ctx, tx, doors)
-	})
-	var broken *brokenCampaign
-	if errors.As(err, &broken) {
-		return 0, e.pauseBroken(ctx, broken)
 	}
-	if err == nil && decided > 0 {
-		e.nudge()
-	}
-	return decided, err
-}
-
-// without leaves out those to whom the other event came since what they wait for.
-func (d *door) without(ctx context.Context, tx *store.Tx, waits []store.Wait) ([]store.Wait, error) {
-	unless := d.campaign.Trigger.Unless
-	if unless == "" || len(waits) == 0 {
-		return waits, nil
-	}
-	since := make([]store.Since, len(waits))
-	for i, w := range waits {
-		since[i] = store.Since{No: w.No, At: w.At}
-	}
-	came, err := tx.Happened(ctx, unless, since)
-	return slices.DeleteFunc(waits, func(w store.Wait) bool { return came[w.No] }), err
+	return nil
 }
 
 // warm makes the plans of live campaigns and the quarter's global holdout ready, and forgets those of campaigns that are over.
 func (e *Engine) warm(ctx context.Context) error {
-	var broken *brokenCampaign
+	var broken []*brokenCampaign
 	waited := false
 	err := e.store.View(ctx, func(tx *store.Tx) error {
 		live, err := tx.Triggers(ctx, nil)
@@ -97,11 +113,11 @@ func (e *Engine) warm(ctx context.Context) error {
 		live = slices.DeleteFunc(live, func(t store.Trigger) bool {
 			return t.Paused || t.After > 0 || t.Event == campaigns.TriggerSegmentEntered
 		})
-		_, err = e.open(ctx, tx, live)
+		_, broken, err = e.open(ctx, tx, live)
 		return err
 	})
-	if errors.As(err, &broken) {
-		return e.pauseBroken(ctx, broken)
+	for _, b := range broken {
+		err = errors.Join(err, e.pauseBroken(ctx, b))
 	}
 	if err == nil && waited {
 		_, err = e.DrawGlobalHoldout(ctx) // before the first event comes

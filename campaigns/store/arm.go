@@ -79,12 +79,7 @@ func (tx *Tx) SaveAdmitted(ctx context.Context, all []Admitted) error {
 			return err
 		}
 	}
-	for _, a := range all {
-		if err := tx.saveDue(ctx, &a); err != nil {
-			return err
-		}
-	}
-	return nil
+	return tx.saveDue(ctx, all)
 }
 
 func (a *Admitted) entries(rows *copyRows) {
@@ -134,19 +129,23 @@ func (a *Admitted) arms(now time.Time, rows *copyRows) (fresh int, err error) {
 }
 
 // saveDue keeps the first due time of arms that were there before.
-func (tx *Tx) saveDue(ctx context.Context, a *Admitted) error {
+func (tx *Tx) saveDue(ctx context.Context, all []Admitted) error {
 	var nos []int64
 	var due []time.Time
-	for _, arm := range a.Assignments {
-		if arm.Existed && arm.DueAt != nil {
-			nos, due = append(nos, arm.No), append(due, *arm.DueAt)
+	var of []campaigns.ID
+	var periods []string
+	for _, a := range all {
+		for _, arm := range a.Assignments {
+			if arm.Existed && arm.DueAt != nil {
+				nos, due, of, periods = append(nos, arm.No), append(due, *arm.DueAt), append(of, a.Run.CampaignID), append(periods, a.Period)
+			}
 		}
 	}
 	if len(nos) == 0 {
 		return nil
 	}
-	_, err := tx.exec(ctx, "saving when arms are due", `UPDATE arms a SET due_at = d.due FROM unnest($3::bigint[], $4::timestamptz[]) AS d(no, due)
-		WHERE a.no = d.no AND a.campaign_id = $1 AND a.period = $2 AND a.due_at IS NULL`, a.Run.CampaignID, a.Period, nos, due)
+	_, err := tx.exec(ctx, "saving when arms are due", `UPDATE arms a SET due_at = d.due FROM unnest($1::bigint[], $2::timestamptz[], $3::uuid[], $4::text[]) AS d(no, due, campaign_id, period)
+		WHERE a.no = d.no AND a.campaign_id = d.campaign_id AND a.period = d.period AND a.due_at IS NULL`, nos, due, of, periods)
 	return err
 }
 

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/jackc/pgx/v5"
 
@@ -43,10 +42,21 @@ func (tx *Tx) Spent(ctx context.Context, campaign campaigns.ID, version int, loc
 		}
 		return Spent{}, err
 	}
-	return one(ctx, tx, "budget", campaign.String(), `SELECT count(*), coalesce(sum(coalesce(paid_micros, 0) + CASE WHEN status = 'queued' OR paid_micros IS NULL
-			THEN coalesce(cost_micros, 0) ELSE 0 END), 0)::bigint, false FROM messages
-		WHERE run_id IN (SELECT id FROM runs WHERE campaign_id = $1) AND NOT ghost AND (status NOT IN ('cancelled', 'expired', 'failed') OR paid_micros IS NOT NULL)`, scan, campaign)
+	counted, err := many(ctx, tx, "a budget", countSpent+` GROUP BY campaign_id`, func(row pgx.CollectableRow) (s Spent, err error) {
+		var id campaigns.ID
+		err = row.Scan(&id, &s.Messages, &s.CostMicros, &s.Reached)
+		return s, err
+	}, []campaigns.ID{campaign})
+	if err != nil || len(counted) == 0 {
+		return Spent{}, err
+	}
+	return counted[0], nil
 }
+
+// countSpent counts what campaigns have queued and that was not taken back, and what it costs or did.
+const countSpent = `SELECT campaign_id, count(*), coalesce(sum(coalesce(paid_micros, 0) + CASE WHEN status = 'queued' OR paid_micros IS NULL
+		THEN coalesce(cost_micros, 0) ELSE 0 END), 0)::bigint, false FROM messages
+	WHERE run_id IN (SELECT id FROM runs WHERE campaign_id = ANY($1)) AND NOT ghost AND (status NOT IN ('cancelled', 'expired', 'failed') OR paid_micros IS NOT NULL)`
 
 // paidBefore is what the earlier attempts of a message cost, in an update of messages m by a result: NULL where no provider
 // took it. What a result tells of an attempt that was given up as unknown was counted then, at the message's price.
@@ -56,9 +66,13 @@ const paidBefore = `CASE WHEN NOT (` + alreadyTold + `) THEN m.paid_micros
 // paidUnknown is what a message cost with an attempt that nobody knows the end of: its provider may have taken it.
 const paidUnknown = `coalesce(m.paid_micros, 0) + coalesce(m.cost_micros, 0)`
 
-// recount makes whoever spends of a campaign's budget next count anew.
-func (tx *Tx) recount(ctx context.Context, campaign campaigns.ID) error {
-	_, err := tx.exec(ctx, "counting a budget anew", `UPDATE campaign_budgets SET version = -1 WHERE campaign_id = $1`, campaign)
+// recount makes whoever spends of the campaigns' budgets next count anew.
+func (tx *Tx) recount(ctx context.Context, of ...campaigns.ID) error {
+	if len(of) == 0 {
+		return nil
+	}
+	_, err := tx.exec(ctx, "counting a budget anew", `UPDATE campaign_budgets SET version = -1 WHERE campaign_id IN
+		(SELECT campaign_id FROM campaign_budgets WHERE campaign_id = ANY($1) ORDER BY campaign_id FOR UPDATE)`, of)
 	return err
 }
 
@@ -72,17 +86,46 @@ func (tx *Tx) SaveSpent(ctx context.Context, campaign campaigns.ID, version int,
 // Room is how many uses of a limited offer are neither counted nor promised by a code that is out; limited is false for an
 // offer without a limit. With lock no other transaction issues codes of it until this one ends.
 func (tx *Tx) Room(ctx context.Context, offer campaigns.ID, lock bool) (uses int64, limited bool, err error) {
+	found, err := tx.Rooms(ctx, []campaigns.ID{offer}, lock)
+	if err != nil {
+		return 0, false, err
+	}
+	r := found[offer]
+	return r.Left(), r.Limited, nil
+}
+
+// A Room is how many uses an offer has at most, those that were made, and those that the codes which are out promise.
+type Room struct {
+	Limited           bool
+	Most, Used, Given int64
+}
+
+// Left is how many uses may still be promised.
+func (r Room) Left() int64 { return max(0, r.Most-max(r.Used, r.Given)) }
+
+// Rooms are those of several offers. With lock no other transaction issues codes of them until this one ends; they are
+// locked in one order.
+func (tx *Tx) Rooms(ctx context.Context, offers []campaigns.ID, lock bool) (map[campaigns.ID]Room, error) {
+	if len(offers) == 0 {
+		return nil, nil
+	}
 	if lock {
-		_, err := tx.exec(ctx, "locking an offer", `INSERT INTO offer_issues (offer_id, uses) VALUES ($1, 0) ON CONFLICT (offer_id) DO UPDATE SET uses = offer_issues.uses`, offer)
+		_, err := tx.exec(ctx, "locking offers", `INSERT INTO offer_issues (offer_id, uses) SELECT id, 0 FROM unnest($1::uuid[]) id ORDER BY id
+			ON CONFLICT (offer_id) DO UPDATE SET uses = offer_issues.uses`, offers)
 		if err != nil {
-			return 0, false, err
+			return nil, err
 		}
 	}
-	var most, used, issued int64
-	err = tx.tx.QueryRow(ctx, `SELECT coalesce(sum(max), -1)::bigint, coalesce(sum(used), 0)::bigint,
-		coalesce((SELECT uses FROM offer_issues WHERE offer_id = $1), 0) FROM counters WHERE offer_id = $1`, offer).Scan(&most, &used, &issued)
-	if err != nil {
-		return 0, false, fmt.Errorf("reading what an offer has left: %w", err)
-	}
-	return max(0, most-max(used, issued)), most >= 0, nil
+	rooms := make(map[campaigns.ID]Room, len(offers))
+	_, err := many(ctx, tx, "what offers have left", `SELECT o.id, coalesce(c.most, -1)::bigint, coalesce(c.used, 0)::bigint, coalesce((SELECT uses FROM offer_issues i WHERE i.offer_id = o.id), 0)
+		FROM unnest($1::uuid[]) o(id) CROSS JOIN LATERAL (SELECT sum(max) AS most, sum(used) AS used FROM counters c WHERE c.offer_id = o.id) c`,
+		func(row pgx.CollectableRow) (struct{}, error) {
+			var id campaigns.ID
+			var r Room
+			err := row.Scan(&id, &r.Most, &r.Used, &r.Given)
+			r.Limited = r.Most >= 0
+			rooms[id] = r
+			return struct{}{}, err
+		}, offers)
+	return rooms, err
 }

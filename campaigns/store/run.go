@@ -47,11 +47,16 @@ func (tx *Tx) OpenRuns(ctx context.Context, status campaigns.RunStatus) ([]campa
 	return many(ctx, tx, "open runs", runColumns+` WHERE status = $1 AND NOT paused AND held IS NULL ORDER BY occurrence, id`, scanRun, status)
 }
 
+const createRun = `INSERT INTO runs (id, campaign_id, version, occurrence, status, reason, created_at, finished_at, kind, priority, resend_of, open_until)
+	VALUES ($1, $2, $3, $4, $5, NULLIF($6, ''), $7, $8, coalesce(NULLIF($9, ''), 'tick'), $10, $11, $12) ON CONFLICT ON CONSTRAINT runs_occurrence DO NOTHING`
+
+func createRunArgs(r *campaigns.Run, now time.Time) []any {
+	return []any{r.ID, r.CampaignID, r.Version, r.Occurrence, r.Status, r.Reason, now, r.FinishedAt, r.Kind, r.Priority, r.ResendOf, r.OpenUntil}
+}
+
 // CreateRun makes a run unless its occurrence exists: the insert that only one node can win.
 func (tx *Tx) CreateRun(ctx context.Context, r *campaigns.Run) (bool, error) {
-	n, err := tx.exec(ctx, "creating a run", `INSERT INTO runs (id, campaign_id, version, occurrence, status, reason, created_at, finished_at, kind, priority, resend_of, open_until)
-		VALUES ($1, $2, $3, $4, $5, NULLIF($6, ''), $7, $8, coalesce(NULLIF($9, ''), 'tick'), $10, $11, $12) ON CONFLICT ON CONSTRAINT runs_occurrence DO NOTHING`,
-		r.ID, r.CampaignID, r.Version, r.Occurrence, r.Status, r.Reason, tx.Now, r.FinishedAt, r.Kind, r.Priority, r.ResendOf, r.OpenUntil)
+	n, err := tx.exec(ctx, "creating a run", createRun, createRunArgs(r, tx.Now)...)
 	if err == nil && n == 1 {
 		err = tx.recount(ctx, r.CampaignID)
 	}

@@ -6,38 +6,12 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/RoaringBitmap/roaring/v2"
 	"github.com/jackc/pgx/v5"
 
 	"beckon/campaigns"
 )
-
-// EnsureRun makes a run unless its occurrence exists, and gives the one that does. Whoever wants to stop or finish the run
-// waits until the transaction ends; with alone so does whoever else asks for it, for those who write into the run.
-func (tx *Tx) EnsureRun(ctx context.Context, r *campaigns.Run, alone bool) (campaigns.Run, error) {
-	lock := " FOR SHARE"
-	if alone {
-		lock = " FOR UPDATE"
-	}
-	read := func() ([]campaigns.Run, error) {
-		return many(ctx, tx, "a day's run", runColumns+` WHERE campaign_id = $1 AND occurrence = $2`+lock, scanRun, r.CampaignID, r.Occurrence)
-	}
-	found, err := read()
-	if err == nil && len(found) == 0 {
-		if _, err = tx.CreateRun(ctx, r); err == nil {
-			found, err = read()
-		}
-	}
-	if err != nil {
-		return campaigns.Run{}, err
-	}
-	if len(found) == 0 {
-		return campaigns.Run{}, fmt.Errorf("the run of campaign %s at %s could be neither made nor found", r.CampaignID, r.Occurrence.Format(time.RFC3339))
-	}
-	return found[0], nil
-}
 
 // gatePlace is a gate's customers in a chunk.
 type gatePlace struct {

@@ -69,6 +69,11 @@ func (tx *Tx) Triggers(ctx context.Context, events []string) ([]Trigger, error) 
 	return many(ctx, tx, "triggers", triggerColumns+` WHERE $1::text[] IS NULL OR event = ANY($1) ORDER BY campaign_id`, scanTrigger, events)
 }
 
+// TriggersOf are what some campaigns wait for, of those that are live.
+func (tx *Tx) TriggersOf(ctx context.Context, of []campaigns.ID) ([]Trigger, error) {
+	return many(ctx, tx, "triggers", triggerColumns+` WHERE campaign_id = ANY($1) ORDER BY campaign_id`, scanTrigger, of)
+}
+
 // DefinitionsMark is the same as long as nothing changed of what a plan of a launched campaign is made of besides its
 // version: settings, attributes, segments, channels and offers.
 func (tx *Tx) DefinitionsMark(ctx context.Context) (string, error) {

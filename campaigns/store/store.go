@@ -128,6 +128,27 @@ func (s *Store) begin(ctx context.Context, options pgx.TxOptions, do func(tx *Tx
 	return translate(err)
 }
 
+// Apart runs writes within the transaction that are undone by themselves when they fail, so that the rest of it goes on.
+func (tx *Tx) Apart(ctx context.Context, write func() error) error {
+	outer := tx.tx
+	defer func() { tx.tx = outer }()
+	return pgx.BeginFunc(ctx, outer, func(inner pgx.Tx) error {
+		tx.tx = inner
+		return write()
+	})
+}
+
+// IsLasting says that PostgreSQL refused what a statement would write, and will refuse it again: a text with a NUL, a value
+// that is out of its range or too long for an index, a constraint that it breaks.
+func IsLasting(err error) bool {
+	var e *pgconn.PgError
+	if !errors.As(err, &e) {
+		return false
+	}
+	class := e.Code[:min(2, len(e.Code))]
+	return class == "22" || class == "54" || class == "23" && e.ConstraintName != "" // a partition that lacks has no name
+}
+
 // again recognises deadlocks and serialization failures.
 func again(err error) bool {
 	var e *pgconn.PgError
