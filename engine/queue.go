@@ -30,7 +30,7 @@ const (
 // enters, assigns, issues and queues: a crash leaves it eligible, and any node may go on.
 func (e *Engine) Queue(ctx context.Context) (int, error) {
 	var run *campaigns.Run
-	err := e.store.Update(ctx, func(tx *store.Tx) (err error) {
+	err := e.store.Single(ctx, func(tx *store.Tx) (err error) {
 		run, err = tx.TakeTurn(ctx, e.node, tx.Now.Add(Lease))
 		return err
 	})

@@ -10,8 +10,10 @@ import (
 	"beckon/campaigns"
 )
 
-const runColumns = `SELECT id, campaign_id, version, occurrence, status, paused, coalesce(reason, ''), coalesce(executor, ''), coalesce(select_ms, 0),
-	scanned, customers, started_at, selected_at, queued_at, finished_at, kind, priority, resend_of, coalesce(held, ''), open_until, eligible FROM runs`
+const runList = `id, campaign_id, version, occurrence, status, paused, coalesce(reason, ''), coalesce(executor, ''), coalesce(select_ms, 0),
+	scanned, customers, started_at, selected_at, queued_at, finished_at, kind, priority, resend_of, coalesce(held, ''), open_until, eligible`
+
+const runColumns = `SELECT ` + runList + ` FROM runs`
 
 func scanRun(row pgx.CollectableRow) (campaigns.Run, error) {
 	var r campaigns.Run
@@ -57,12 +59,28 @@ func (tx *Tx) CreateRun(ctx context.Context, r *campaigns.Run) (bool, error) {
 	return err == nil && n == 1, err
 }
 
-// ClaimRun leases a run in one of two states to a node and moves it to the second; false when another node holds it. The
-// lease makes a dead node's work free again.
-func (tx *Tx) ClaimRun(ctx context.Context, id campaigns.ID, from, to campaigns.RunStatus, owner campaigns.ID, until time.Time) (bool, error) {
-	n, err := tx.exec(ctx, "claiming a run", `UPDATE runs SET status = $3, owner = $4, lease_until = $5, started_at = coalesce(started_at, $6)
-		WHERE id = $1 AND status IN ($2, $3) AND NOT paused AND held IS NULL AND (owner IS NULL OR owner = $4 OR lease_until < $6) AND `+notStale(6),
-		id, from, to, owner, until, tx.Now)
+// ClaimSelection leases to a node the first run that is to be selected; nil when there is none. Runs come before those that
+// another node has begun: the lease makes a dead node's work free again. One statement.
+func (tx *Tx) ClaimSelection(ctx context.Context, owner campaigns.ID, until time.Time) (*campaigns.Run, error) {
+	return first(many(ctx, tx, "the next run to select", `UPDATE runs SET status = 'selecting', owner = $1, lease_until = $2, started_at = coalesce(started_at, $3)
+		WHERE id = (SELECT id FROM runs WHERE status IN ('planned', 'selecting') AND NOT paused AND held IS NULL
+			AND (owner IS NULL OR owner = $1 OR lease_until < $3) AND `+notStale(3)+` ORDER BY status = 'selecting', occurrence, id LIMIT 1 FOR UPDATE SKIP LOCKED)
+		RETURNING `+runList, scanRun, owner, until, tx.Now))
+}
+
+// first is the first run of those that a statement gave, nil for none.
+func first(runs []campaigns.Run, err error) (*campaigns.Run, error) {
+	if err != nil || len(runs) == 0 {
+		return nil, err
+	}
+	return &runs[0], nil
+}
+
+// MayQueue keeps a run that its owner has selected until the transaction ends, and says whether it may be queued at once:
+// it is not paused or held, and nothing of the same minute comes first (TakeTurn).
+func (tx *Tx) MayQueue(ctx context.Context, run, owner campaigns.ID) (bool, error) {
+	n, err := tx.exec(ctx, "holding a run", `SELECT FROM runs r WHERE id = $1 AND owner = $2 AND status = 'selecting' AND NOT paused AND held IS NULL
+		AND open_until IS NULL AND `+nothingBefore+` FOR UPDATE`, run, owner)
 	return n == 1, err
 }
 
