@@ -43,6 +43,7 @@ type Engine struct {
 	ready     readyRuns
 	asks      asks
 	doorPlans doorPlans
+	runPlans  runPlans
 	finder    *audience.Chooser
 	beat      time.Duration // how often a run that is held is kept
 	wake      chan struct{} // something was queued: senders need not wait for their tick

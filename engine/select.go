@@ -52,12 +52,7 @@ func (e *Engine) stopOnFault(ctx context.Context, run *campaigns.Run, err error)
 
 // selectRun finds a run's audience, leads it through the gates before the arms and leaves the eligible in parts.
 func (e *Engine) selectRun(ctx context.Context, run *campaigns.Run) error {
-	var p *plan
-	err := e.store.View(ctx, func(tx *store.Tx) error {
-		var err error
-		p, err = e.planOf(ctx, tx, run)
-		return err
-	})
+	p, err := e.planOfRun(ctx, run)
 	if err != nil {
 		return err
 	}

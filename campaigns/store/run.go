@@ -59,12 +59,13 @@ func (tx *Tx) CreateRun(ctx context.Context, r *campaigns.Run) (bool, error) {
 	return err == nil && n == 1, err
 }
 
-// ClaimSelection leases to a node the first run that is to be selected; nil when there is none. Runs come before those that
-// another node has begun: the lease makes a dead node's work free again. One statement.
+// ClaimSelection leases to a node the first run that is to be selected; nil when there is none. Those of a minute come by
+// priority, as they are queued. Runs that another node has begun come last: the lease makes a dead node's work free again.
+// One statement.
 func (tx *Tx) ClaimSelection(ctx context.Context, owner campaigns.ID, until time.Time) (*campaigns.Run, error) {
 	return first(many(ctx, tx, "the next run to select", `UPDATE runs SET status = 'selecting', owner = $1, lease_until = $2, started_at = coalesce(started_at, $3)
 		WHERE id = (SELECT id FROM runs WHERE status IN ('planned', 'selecting') AND NOT paused AND held IS NULL
-			AND (owner IS NULL OR owner = $1 OR lease_until < $3) AND `+notStale(3)+` ORDER BY status = 'selecting', occurrence, id LIMIT 1 FOR UPDATE SKIP LOCKED)
+			AND (owner IS NULL OR owner = $1 OR lease_until < $3) AND `+notStale(3)+` ORDER BY status = 'selecting', date_trunc('minute', occurrence), priority DESC, occurrence, id LIMIT 1 FOR UPDATE SKIP LOCKED)
 		RETURNING `+runList, scanRun, owner, until, tx.Now))
 }
 
