@@ -67,7 +67,7 @@ func (e *Engine) selectRun(ctx context.Context, run *campaigns.Run) error {
 		}
 		found, err = e.sift(ctx, p, of, func(ctx context.Context, q audience.Question) (*audience.Answer, error) {
 			answer, err := e.members(ctx, run, q)
-			if err == nil && p.heldGlobally() && (of != nil || !answer.Sets[0].IsEmpty()) {
+			if err == nil && p.heldGlobally() && p.workspace.GlobalHoldout > 0 && (of != nil || !answer.Sets[0].IsEmpty()) {
 				_, err = e.DrawGlobalHoldout(ctx)
 			}
 			return answer, err

@@ -29,7 +29,7 @@ type selection struct {
 // that is selected anew.
 func (e *Engine) keepSelection(ctx context.Context, run *campaigns.Run, found *sieve) error {
 	s := &selection{sieve: found, run: run, eligible: numbersOf(found.rest)}
-	if n := len(s.eligible); n > 0 && n <= atOnceMax {
+	if n := len(s.eligible); n > 0 && n <= e.atOnce {
 		var err error
 		if s.ready, err = e.readyOf(ctx, found.plan); err != nil {
 			return err

@@ -46,12 +46,6 @@ func (tx *Tx) Spent(ctx context.Context, campaign campaigns.ID, version int, loc
 		WHERE run_id IN (SELECT id FROM runs WHERE campaign_id = $1) AND NOT ghost AND status NOT IN ('cancelled', 'expired')`, scan, campaign)
 }
 
-// recount makes whoever spends of a campaign's budget next count anew.
-func (tx *Tx) recount(ctx context.Context, campaign campaigns.ID) error {
-	_, err := tx.exec(ctx, "counting a budget anew", `UPDATE campaign_budgets SET version = -1 WHERE campaign_id = $1`, campaign)
-	return err
-}
-
 // SaveSpent writes what Spent locked.
 func (tx *Tx) SaveSpent(ctx context.Context, campaign campaigns.ID, version int, s Spent) error {
 	_, err := tx.exec(ctx, "spending a budget", `UPDATE campaign_budgets SET version = $2, messages = $3, cost_micros = $4, reached = $5 WHERE campaign_id = $1`,

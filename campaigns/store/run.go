@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"time"
 
@@ -50,12 +51,13 @@ func (tx *Tx) OpenRuns(ctx context.Context, status campaigns.RunStatus) ([]campa
 
 // CreateRun makes a run unless its occurrence exists: the insert that only one node can win.
 func (tx *Tx) CreateRun(ctx context.Context, r *campaigns.Run) (bool, error) {
-	n, err := tx.exec(ctx, "creating a run", `INSERT INTO runs (id, campaign_id, version, occurrence, status, reason, created_at, finished_at, kind, priority, resend_of, open_until)
-		VALUES ($1, $2, $3, $4, $5, NULLIF($6, ''), $7, $8, coalesce(NULLIF($9, ''), 'tick'), $10, $11, $12) ON CONFLICT ON CONSTRAINT runs_occurrence DO NOTHING`,
+	n, err := tx.exec(ctx, "creating a run", `WITH made AS (
+			INSERT INTO runs (id, campaign_id, version, occurrence, status, reason, created_at, finished_at, kind, priority, resend_of, open_until)
+			VALUES ($1, $2, $3, $4, $5, NULLIF($6, ''), $7, $8, coalesce(NULLIF($9, ''), 'tick'), $10, $11, $12) ON CONFLICT ON CONSTRAINT runs_occurrence DO NOTHING
+			RETURNING campaign_id),
+		recounted AS (UPDATE campaign_budgets b SET version = -1 FROM made WHERE b.campaign_id = made.campaign_id)
+		SELECT FROM made`,
 		r.ID, r.CampaignID, r.Version, r.Occurrence, r.Status, r.Reason, tx.Now, r.FinishedAt, r.Kind, r.Priority, r.ResendOf, r.OpenUntil)
-	if err == nil && n == 1 {
-		err = tx.recount(ctx, r.CampaignID)
-	}
 	return err == nil && n == 1, err
 }
 
@@ -110,11 +112,27 @@ func (tx *Tx) KeepRun(ctx context.Context, id campaigns.ID, status campaigns.Run
 // has committed or failed.
 const openGrace = time.Minute
 
-// FinishRuns ends runs whose messages have all ended: nothing is queued or sending.
+// ended is the condition that all messages of a run have ended: nothing is queued or sending. $1 is openGrace ago.
+const ended = `status = 'sending' AND (open_until IS NULL OR open_until <= $1) AND NOT EXISTS (SELECT FROM outbox o WHERE o.run_id = runs.id AND o.sending_at IS NULL)
+	AND NOT EXISTS (SELECT FROM outbox o WHERE o.run_id = runs.id AND o.sending_at IS NOT NULL)`
+
+// RunsEnded says whether FinishRuns would end any. One statement.
+func (tx *Tx) RunsEnded(ctx context.Context) (is bool, err error) {
+	if err = tx.tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM runs WHERE `+ended+`)`, tx.Now.Add(-openGrace)).Scan(&is); err != nil {
+		return false, fmt.Errorf("looking for runs that end: %w", err)
+	}
+	return is, nil
+}
+
+// FinishRuns ends runs whose messages have all ended, and gives their campaigns.
 func (tx *Tx) FinishRuns(ctx context.Context) ([]campaigns.ID, error) {
-	return many(ctx, tx, "runs that end", `UPDATE runs SET status = 'done', finished_at = $1, held = NULL WHERE status = 'sending'
-		AND (open_until IS NULL OR open_until <= $2) AND NOT EXISTS (SELECT FROM outbox o WHERE o.run_id = runs.id AND o.sending_at IS NULL)
-		AND NOT EXISTS (SELECT FROM outbox o WHERE o.run_id = runs.id AND o.sending_at IS NOT NULL) RETURNING campaign_id`, pgx.RowTo[campaigns.ID], tx.Now, tx.Now.Add(-openGrace))
+	return many(ctx, tx, "runs that end", `UPDATE runs SET status = 'done', finished_at = $2, held = NULL WHERE `+ended+` RETURNING campaign_id`, pgx.RowTo[campaigns.ID],
+		tx.Now.Add(-openGrace), tx.Now)
+}
+
+// WithoutTicks are those of some campaigns, each once, that no tick is to come for: the end of their last run may be theirs.
+func (tx *Tx) WithoutTicks(ctx context.Context, ids []campaigns.ID) ([]campaigns.ID, error) {
+	return many(ctx, tx, "campaigns that end", `SELECT id FROM campaigns WHERE id = ANY($1) AND next_run_at IS NULL ORDER BY id`, pgx.RowTo[campaigns.ID], ids)
 }
 
 // PauseRuns stops or lets go on the sending of all open runs of a campaign.
