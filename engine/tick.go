@@ -13,7 +13,7 @@ import (
 // Tick makes the runs whose time has come, each campaign's in a transaction of its own: a fault in one never stops the
 // others. Whoever locks the campaign makes the run, and moves next_run_at on; the others go on to the next campaign.
 func (e *Engine) Tick(ctx context.Context) (int, error) {
-	var due []campaigns.Campaign
+	var due []store.DueCampaign
 	err := e.store.Single(ctx, func(tx *store.Tx) (err error) {
 		due, err = tx.DueCampaigns(ctx, 1000)
 		return err
@@ -25,9 +25,10 @@ func (e *Engine) Tick(ctx context.Context) (int, error) {
 	var faults []error
 	var w *campaigns.Workspace
 	for i := range due {
+		won := false
 		err := e.store.Update(ctx, func(tx *store.Tx) error {
-			c, err := tx.LockDue(ctx, &due[i])
-			if err != nil || c == nil {
+			c, err := tx.LockDue(ctx, due[i])
+			if won = c != nil; err != nil || !won {
 				return err // another node was first, or the campaign was paused or cancelled meanwhile
 			}
 			if c.Late == nil && w == nil {
@@ -41,7 +42,9 @@ func (e *Engine) Tick(ctx context.Context) (int, error) {
 			faults = append(faults, fmt.Errorf("campaign %s: %w", due[i].ID, err))
 			continue
 		}
-		made++
+		if won {
+			made++
+		}
 	}
 	return made, errors.Join(faults...)
 }
