@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"slices"
 	"strconv"
 
 	"beckon/campaigns"
@@ -25,11 +26,7 @@ func (b *batch) assign(ctx context.Context, nos []int64) error {
 			return err
 		}
 	}
-	keys, err := b.books.ArmKeys(ctx, nos)
-	if err != nil {
-		return err
-	}
-	crowded, err := b.crowdedAddresses(ctx)
+	keys, crowded, err := b.armBases(ctx, nos, existing)
 	if err != nil {
 		return err
 	}
@@ -57,6 +54,24 @@ func (b *batch) assign(ctx context.Context, nos []int64) error {
 		b.standFor(p)
 	}
 	return nil
+}
+
+// armBases are the keys that people have from other arms, and which addresses are crowded: as far as somebody has no arm yet,
+// and no key.
+func (b *batch) armBases(ctx context.Context, nos []int64, existing map[int64]store.Assignment) (keys map[int64]string, crowded map[string]map[string]bool, err error) {
+	lacks := func(has func(no int64) bool) bool {
+		return slices.ContainsFunc(b.people, func(p person) bool { return p.gate == "" && !has(p.no) })
+	}
+	if !lacks(func(no int64) bool { _, has := existing[no]; return has }) {
+		return nil, nil, nil
+	}
+	if keys, err = b.books.ArmKeys(ctx, nos); err != nil {
+		return nil, nil, err
+	}
+	if lacks(func(no int64) bool { _, has := existing[no]; _, known := keys[no]; return has || known }) {
+		crowded, err = b.crowdedAddresses(ctx)
+	}
+	return keys, crowded, err
 }
 
 // standFor finds the variant that somebody in an arm gets: a ghost's is drawn among the variants as if nobody were held out,

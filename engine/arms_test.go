@@ -28,7 +28,7 @@ func (w *world) selected(c campaigns.ID) campaigns.Run {
 		if run.Eligible, err = tx.SaveParts(w.ctx, run.ID, slices.Chunk(everybody, 32)); err != nil {
 			return err
 		}
-		if _, err := tx.ClaimRun(w.ctx, run.ID, campaigns.Planned, campaigns.Selecting, w.engine.Node(), tx.Now.Add(time.Minute)); err != nil {
+		if _, err := tx.ClaimSelection(w.ctx, w.engine.Node(), tx.Now.Add(time.Minute)); err != nil {
 			return err
 		}
 		run.Status = campaigns.Queueing

@@ -43,8 +43,10 @@ type Engine struct {
 	ready     readyRuns
 	asks      asks
 	doorPlans doorPlans
+	runPlans  runPlans
 	finder    *audience.Chooser
 	beat      time.Duration // how often a run that is held is kept
+	atOnce    int           // so many eligible customers of a run at most are queued when they are selected
 	wake      chan struct{} // something was queued: senders need not wait for their tick
 	opens     func(campaigns.Channel, channel.Options) (channel.Sender, error)
 	flight    flight
@@ -72,7 +74,7 @@ func New(s *store.Store, options Options) *Engine {
 	if options.AudienceBytes == 0 {
 		options.AudienceBytes = 1 << 30
 	}
-	e := &Engine{store: s, node: campaigns.NewID(s.Now()), log: options.Log, baseURL: options.BaseURL, beat: Lease / 3, wake: make(chan struct{}, 1), realClock: options.RealClock, opens: channel.Open}
+	e := &Engine{store: s, node: campaigns.NewID(s.Now()), log: options.Log, baseURL: options.BaseURL, beat: Lease / 3, atOnce: atOnceMax, wake: make(chan struct{}, 1), realClock: options.RealClock, opens: channel.Open}
 	var image *audience.Image
 	if options.AudienceBytes > 0 {
 		name, _ := os.Hostname() // only people read it
@@ -253,14 +255,26 @@ func (e *Engine) House(ctx context.Context) (int, error) {
 
 // Finish ends runs whose messages have all ended, and campaigns of kind once with them.
 func (e *Engine) Finish(ctx context.Context) (int, error) {
+	ended := false
+	err := e.store.Single(ctx, func(tx *store.Tx) (err error) {
+		ended, err = tx.RunsEnded(ctx)
+		return err
+	})
+	if err != nil || !ended {
+		return 0, err
+	}
 	finished := 0
-	err := e.store.Update(ctx, func(tx *store.Tx) error {
+	err = e.store.Update(ctx, func(tx *store.Tx) error {
 		ids, err := tx.FinishRuns(ctx)
 		if err != nil {
 			return err
 		}
 		finished = len(ids)
-		for _, id := range ids {
+		over, err := tx.WithoutTicks(ctx, ids)
+		if err != nil {
+			return err
+		}
+		for _, id := range over {
 			if err := e.complete(ctx, tx, id); err != nil {
 				return err
 			}

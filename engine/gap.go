@@ -52,10 +52,11 @@ func (e *Engine) interrupted(ctx context.Context, tx *store.Tx, run store.Interr
 	if err != nil {
 		return err
 	}
-	late, err := lateOf(ctx, tx, &c)
+	w, err := tx.Workspace(ctx)
 	if err != nil {
 		return err
 	}
+	late := lateOf(&c, w)
 	by, gap := tx.Now.Sub(plannedAt(run, from)), gapText(from, tx.Now)
 	switch {
 	case by <= campaigns.GapAfter, late.Policy != campaigns.LateSkip && by <= worth(late):

@@ -136,7 +136,7 @@ func (s *sieve) gateExcluded(context.Context, *store.Tx) error {
 }
 
 func (s *sieve) gateEntry(ctx context.Context, tx *store.Tx) error {
-	if len(s.resends) > 0 {
+	if len(s.resends) > 0 || s.rest.IsEmpty() {
 		return nil // who enters a resend is asked when it is queued
 	}
 	entered, err := s.entered(ctx, tx, s.rest)
@@ -149,13 +149,17 @@ func (s *sieve) gateEntry(ctx context.Context, tx *store.Tx) error {
 // entered are those of some customers whom the entry limit does not let in again.
 func (p *plan) entered(ctx context.Context, tx *store.Tx, of *roaring64.Bitmap) (*roaring64.Bitmap, error) {
 	entry := p.campaign.Entry
+	var few []int64 // who entered in a year may be many more than are asked about
+	if of.GetCardinality() <= atOnceMax {
+		few = numbersOf(of)
+	}
 	switch {
 	case p.oneKey:
-		return tx.Entered(ctx, p.campaign.ID, p.from, p.to, "")
+		return tx.Entered(ctx, p.campaign.ID, p.from, p.to, few)
 	case entry.Every != nil:
-		return tx.Entered(ctx, p.campaign.ID, p.cooledBefore().Add(time.Microsecond), time.Time{}, "")
+		return tx.Entered(ctx, p.campaign.ID, p.cooledBefore().Add(time.Microsecond), time.Time{}, few)
 	}
-	ever, err := tx.Entered(ctx, p.campaign.ID, time.Time{}, time.Time{}, "")
+	ever, err := tx.Entered(ctx, p.campaign.ID, time.Time{}, time.Time{}, few)
 	if err != nil {
 		return nil, err
 	}

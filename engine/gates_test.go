@@ -209,6 +209,7 @@ func TestNobodyOfTheShopIsUnaccountedFor(t *testing.T) {
 			return nil
 		})
 	}
+	w.engine.QueueApart()
 	for _, step := range []func(context.Context) (int, error){w.engine.Tick, w.engine.Select} {
 		_, err := step(w.ctx)
 		w.must(err)

@@ -149,7 +149,7 @@ func (p *plan) heldGlobally() bool { return p.campaign.Purpose != "transactional
 
 // gateGlobal stops the members of the quarter's holdout, and draws those whom it does not know yet.
 func (s *sieve) gateGlobal(ctx context.Context, tx *store.Tx) error {
-	if !s.heldGlobally() {
+	if !s.heldGlobally() || s.rest.IsEmpty() {
 		return nil
 	}
 	q, err := quarterNow(ctx, tx, s.workspace)

@@ -36,18 +36,8 @@ func (p *plan) guards() campaigns.Guards {
 
 // guardSelected holds a run whose audience is found, before anybody of it is queued, when it is much larger than it should
 // be or its offers would not last. A resend has no audience of its own to be compared.
-func (e *Engine) guardSelected(ctx context.Context, tx *store.Tx, p *plan, run *campaigns.Run) error {
-	gates, err := tx.Gates(ctx, run.ID)
-	if err != nil {
-		return err
-	}
+func (e *Engine) guardSelected(ctx context.Context, tx *store.Tx, p *plan, run *campaigns.Run, audience int64) error {
 	if run.Kind != campaigns.RunResend {
-		audience := int64(0)
-		for gate, n := range gates {
-			if !gate.IsGhost() {
-				audience += n
-			}
-		}
 		if err := p.guardGrowth(ctx, tx, run, audience); err != nil || run.Held != "" {
 			return err
 		}

@@ -27,7 +27,7 @@ func TestARunIsHeldUntilItIsStopped(t *testing.T) {
 		if _, err := tx.CreateRun(ctx, &run); err != nil {
 			return err
 		}
-		_, err := tx.ClaimRun(ctx, run.ID, campaigns.Planned, campaigns.Selecting, e.node, tx.Now.Add(Lease))
+		_, err := tx.ClaimSelection(ctx, e.node, tx.Now.Add(Lease))
 		return err
 	})
 	run.Status = campaigns.Selecting
@@ -35,10 +35,10 @@ func TestARunIsHeldUntilItIsStopped(t *testing.T) {
 		clock.Advance(2 * Lease) // without a beat the lease would be over
 		other := campaigns.NewID(clock.Now())
 		for won := true; won; { // until the beat has been there nobody can tell; then the lease holds again
-			update(func(tx *store.Tx) (err error) {
-				won, err = tx.ClaimRun(ctx, run.ID, campaigns.Selecting, campaigns.Selecting, other, tx.Now.Add(-time.Second))
-				if won {
-					_, err = tx.ClaimRun(ctx, run.ID, campaigns.Selecting, campaigns.Selecting, e.node, tx.Now.Add(-time.Second))
+			update(func(tx *store.Tx) error {
+				taken, err := tx.ClaimSelection(ctx, other, tx.Now.Add(-time.Second))
+				if won = taken != nil; won {
+					_, err = tx.ClaimSelection(ctx, e.node, tx.Now.Add(-time.Second))
 				}
 				return err
 			})

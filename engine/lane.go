@@ -35,6 +35,7 @@ type worker struct {
 	stop      <-chan struct{} // closed when the node stops
 	keeps     bool            // the full text of each message, as the channel says
 	cost      tariff
+	done      bool // when it let its lanes go nothing else had been due, and nothing came back
 }
 
 func (e *Engine) newWorker(channelID string) *worker {
@@ -65,6 +66,7 @@ type marked struct {
 	slots    []time.Time
 	probe    bool // one message that tries an open circuit
 	full     bool // there is more in its lanes
+	rest     bool // nothing else was due
 	seen     campaigns.Provider
 }
 
@@ -85,6 +87,11 @@ type outcomes struct {
 	took    time.Duration
 }
 
+// returns says whether some of the messages wait again.
+func (o *outcomes) returns() bool {
+	return slices.ContainsFunc(o.results, func(r store.Result) bool { return !r.RetryAt.IsZero() })
+}
+
 // drain leases lanes, sends what is due, and lets them go, until nothing is left; it gives the number of messages that were
 // tried.
 //
@@ -97,6 +104,7 @@ func (w *worker) drain(ctx context.Context) (int, error) {
 	}
 	limit, cancel := context.WithTimeout(ctx, Lease-leaseMargin)
 	defer func() { cancel() }()
+	w.done = false
 	w.brake.begin()
 	var batch marked
 	if err := w.exchange(ctx, outcomes{}, leased{}, &batch); err != nil || len(batch.messages) == 0 {
@@ -104,7 +112,7 @@ func (w *worker) drain(ctx context.Context) (int, error) {
 	}
 	defer w.keepLeases(ctx)()
 	defer w.brake.watch(ctx, w.engine.store)()
-	total, turn := 0, 0
+	total, turn, back := 0, 0, false
 	var done outcomes
 	var err error
 	for len(batch.messages) > 0 && err == nil {
@@ -114,10 +122,12 @@ func (w *worker) drain(ctx context.Context) (int, error) {
 		if turn++; batch.full && turn%turnBatches != 0 {
 			going = batch.leased
 		}
-		go func() { ahead <- w.exchange(ctx, done, going, &next) }()
+		go func() { ahead <- w.ahead(ctx, done, batch, going, &next) }()
 		sent, tried := w.sendAll(limit, batch)
 		total += tried
 		err = <-ahead
+		back = back || sent.returns()
+		w.done = batch.rest && !back
 		w.resize(len(batch.messages), sent.took, len(batch.slots) > 0)
 		cancel()
 		limit, cancel = soon, cancelSoon
@@ -129,6 +139,16 @@ func (w *worker) drain(ctx context.Context) (int, error) {
 	}
 	last := w.last(ctx, done, batch)
 	return total, errors.Join(err, last)
+}
+
+// ahead takes the next batch while one is being sent, and records the outcomes of the one before. Where nothing else was due
+// it asks for none: what has become due meanwhile is found when lanes are leased again.
+func (w *worker) ahead(ctx context.Context, done outcomes, sending marked, going leased, next *marked) error {
+	if !sending.rest {
+		return w.exchange(ctx, done, going, next)
+	}
+	_, err := w.record(ctx, done, nil)
+	return err
 }
 
 // last records the last batch and lets all lanes go. A batch that was claimed and not begun goes back.
@@ -222,6 +242,7 @@ func (w *worker) lease(ctx context.Context, tx *store.Tx, source string, most in
 	if batch, err = w.take(ctx, tx, leased{source, lanes}, most); err != nil {
 		return batch, err
 	}
+	batch.rest = len(lanes) < lanesMost && len(batch.messages) < most && len(w.failing) == 0
 	idle := slices.DeleteFunc(lanes, func(lane int16) bool { return slices.Contains(batch.lanes, lane) })
 	if len(idle) > 0 {
 		err = tx.ReleaseLanes(ctx, source, idle, w.owner, false)

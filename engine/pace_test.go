@@ -15,6 +15,7 @@ func TestAChannelWhoseRateMakesNoSenseStopsNoNode(t *testing.T) {
 			w := newWorld(t, "2026-11-21T10:00:00+08:00")
 			w.customers(3, nil)
 			w.campaign(func(*campaigns.Definition) {})
+			w.queued()
 			w.update(func(tx *store.Tx) error {
 				c, err := tx.LockChannel(w.ctx, campaigns.Catcher)
 				if err != nil {

@@ -32,3 +32,6 @@ func (e *Engine) Decide(ctx context.Context, tx *store.Tx, c campaigns.Campaign,
 	}
 	return counts, nil
 }
+
+// QueueApart lets no audience be queued when it is selected, however small.
+func (e *Engine) QueueApart() { e.atOnce = 0 }

@@ -60,17 +60,17 @@ func (e *Engine) readyToQueue(ctx context.Context, run *campaigns.Run) (*readyRu
 	if ready := e.ready.recall(run.ID, now); ready != nil {
 		return ready, nil
 	}
-	var ready *readyRun
-	err := e.store.View(ctx, func(tx *store.Tx) error {
-		p, err := e.planOf(ctx, tx, run)
-		if err != nil {
-			return err
-		}
-		if ready, err = e.readyOf(ctx, p); err != nil {
-			return err
-		}
-		return ready.readCrowded(ctx, tx, run.Eligible)
-	})
+	p, err := e.planOfRun(ctx, run)
+	if err != nil {
+		return nil, err
+	}
+	ready, err := e.readyOf(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	if run.Eligible >= crowdedFrom {
+		err = e.store.View(ctx, func(tx *store.Tx) error { return ready.readCrowded(ctx, tx, run.Eligible) })
+	}
 	if err != nil {
 		return nil, err
 	}

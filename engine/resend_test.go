@@ -155,6 +155,7 @@ func TestWhomAStoppedRunHadNotComeToAreItsRemainderToo(t *testing.T) {
 	w.customers(30, nil)
 	third := 0.34
 	c := w.campaign(func(d *campaigns.Definition) { d.Holdout = &third })
+	w.engine.QueueApart()
 	for _, do := range []func(context.Context) (int, error){w.engine.Tick, w.engine.Select} {
 		_, err := do(w.ctx)
 		w.must(err)

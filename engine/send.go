@@ -45,7 +45,7 @@ func (e *Engine) sendLoop(ctx context.Context) {
 }
 
 func (e *Engine) channels(ctx context.Context) (channels []campaigns.Channel, err error) {
-	err = e.store.View(ctx, func(tx *store.Tx) (err error) {
+	err = e.store.Single(ctx, func(tx *store.Tx) (err error) {
 		channels, err = tx.Channels(ctx)
 		return err
 	})
@@ -98,6 +98,14 @@ func (e *Engine) nudge() {
 
 // Send sends all that is due on all channels, one worker each: the step for tests and the demo.
 func (e *Engine) Send(ctx context.Context) (int, error) {
+	due := false
+	err := e.store.Single(ctx, func(tx *store.Tx) (err error) {
+		due, err = tx.IsDue(ctx)
+		return err
+	})
+	if err != nil || !due {
+		return 0, err
+	}
 	channels, err := e.channels(ctx)
 	if err != nil {
 		return 0, err
@@ -112,7 +120,7 @@ func (e *Engine) Send(ctx context.Context) (int, error) {
 				w.close()
 				return total, err
 			}
-			if sent == 0 {
+			if sent == 0 || w.done {
 				break
 			}
 		}

@@ -126,13 +126,8 @@ func (m *benchShop) measure(c campaigns.Campaign) {
 	for _, how := range []string{"ascending", "by turn"} {
 		m.timed("saving, "+how, func() error {
 			return m.store.Update(ctx, func(tx *store.Tx) error {
-				if err := tx.ClearAudience(ctx, run.ID); err != nil {
+				if err := tx.SaveAudience(ctx, run.ID, found.gates); err != nil {
 					return err
-				}
-				for gate, set := range found.gates {
-					if err := tx.SaveAudience(ctx, run.ID, gate, set); err != nil {
-						return err
-					}
 				}
 				_, err := tx.SaveParts(ctx, run.ID, p.parts(found.rest))
 				return err

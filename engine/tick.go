@@ -11,10 +11,10 @@ import (
 )
 
 // Tick makes the runs whose time has come, each campaign's in a transaction of its own: a fault in one never stops the
-// others. Whoever's insert of (campaign, occurrence) wins has made the run; the others find next_run_at moved on.
+// others. Whoever locks the campaign makes the run, and moves next_run_at on; the others go on to the next campaign.
 func (e *Engine) Tick(ctx context.Context) (int, error) {
-	var due []campaigns.Campaign
-	err := e.store.View(ctx, func(tx *store.Tx) (err error) {
+	var due []store.DueCampaign
+	err := e.store.Single(ctx, func(tx *store.Tx) (err error) {
 		due, err = tx.DueCampaigns(ctx, 1000)
 		return err
 	})
@@ -23,36 +23,36 @@ func (e *Engine) Tick(ctx context.Context) (int, error) {
 	}
 	made := 0
 	var faults []error
+	var w *campaigns.Workspace
 	for i := range due {
+		won := false
 		err := e.store.Update(ctx, func(tx *store.Tx) error {
-			c, err := tx.LockLive(ctx, due[i].ID)
-			if err != nil || c.NextRunAt == nil || !c.NextRunAt.Equal(*due[i].NextRunAt) || c.Status != due[i].Status {
+			c, err := tx.LockDue(ctx, due[i])
+			if won = c != nil; err != nil || !won {
 				return err // another node was first, or the campaign was paused or cancelled meanwhile
 			}
-			return e.tickOne(ctx, tx, &c)
+			if c.Late == nil && w == nil {
+				if w, err = tx.Workspace(ctx); err != nil {
+					return err
+				}
+			}
+			return e.tickOne(ctx, tx, c, lateOf(c, w))
 		})
 		if err != nil {
 			faults = append(faults, fmt.Errorf("campaign %s: %w", due[i].ID, err))
 			continue
 		}
-		made++
+		if won {
+			made++
+		}
 	}
 	return made, errors.Join(faults...)
 }
 
 // tickOne makes the run of a campaign's tick that is to be made now, and records those that were missed for good.
-func (e *Engine) tickOne(ctx context.Context, tx *store.Tx, c *campaigns.Campaign) error {
-	late, err := lateOf(ctx, tx, c)
-	if err != nil {
-		return err
-	}
-	seen := *c.NextRunAt
+func (e *Engine) tickOne(ctx context.Context, tx *store.Tx, c *campaigns.Campaign, late campaigns.Late) error {
 	d, err := dueNow(c, late, tx.Now)
 	if err != nil {
-		return err
-	}
-	won, err := tx.AdvanceCampaign(ctx, c.ID, seen, d.next)
-	if err != nil || !won {
 		return err
 	}
 	if d.missed.n > 0 {
@@ -91,15 +91,11 @@ func (e *Engine) makeRun(ctx context.Context, tx *store.Tx, c *campaigns.Campaig
 }
 
 // lateOf is a campaign's late policy, else the workspace's.
-func lateOf(ctx context.Context, tx *store.Tx, c *campaigns.Campaign) (campaigns.Late, error) {
+func lateOf(c *campaigns.Campaign, w *campaigns.Workspace) campaigns.Late {
 	if c.Late != nil {
-		return *c.Late, nil
+		return *c.Late
 	}
-	w, err := tx.Workspace(ctx)
-	if err != nil {
-		return campaigns.Late{}, err
-	}
-	return w.Late, nil
+	return w.Late
 }
 
 // worth is how late a tick may be to be run still: a skipping campaign runs those that no gap explains.

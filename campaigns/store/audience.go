@@ -19,20 +19,28 @@ import (
 
 const chunkSize = 65536
 
-// SaveAudience writes which customers stand at a gate after selecting.
-func (tx *Tx) SaveAudience(ctx context.Context, run campaigns.ID, gate campaigns.Gate, members *roaring64.Bitmap) error {
-	chunks, err := chunksOf(members)
-	if err != nil {
-		return err
+// SaveAudience writes which customers of a run stand at which gate after selecting, in the place of what an interrupted
+// selection left.
+func (tx *Tx) SaveAudience(ctx context.Context, run campaigns.ID, gates map[campaigns.Gate]*roaring64.Bitmap) error {
+	names, numbers, counts, sets := []string{}, []int32{}, []int32{}, [][]byte{}
+	for gate, members := range gates {
+		chunks, err := chunksOf(members)
+		if err != nil {
+			return err
+		}
+		for _, c := range chunks {
+			names, numbers, counts, sets = append(names, string(gate)), append(numbers, c.chunk), append(counts, c.n), append(sets, c.bytes)
+		}
 	}
-	_, err = tx.tx.CopyFrom(ctx, pgx.Identifier{"audiences"}, []string{"run_id", "gate", "chunk", "part", "n", "bitmap"},
-		pgx.CopyFromSlice(len(chunks), func(i int) ([]any, error) {
-			return []any{run, string(gate), chunks[i].chunk, int32(0), chunks[i].n, chunks[i].bytes}, nil
-		}))
-	if err != nil {
-		return fmt.Errorf("saving an audience: %w", err)
+	batch := &pgx.Batch{}
+	for _, table := range []string{"audiences", "run_parts", "run_gates"} {
+		batch.Queue(`DELETE FROM `+table+` WHERE run_id = $1`, run)
 	}
-	return nil
+	if len(names) > 0 {
+		batch.Queue(`INSERT INTO audiences (run_id, gate, chunk, part, n, bitmap)
+			SELECT $1, gate, chunk, 0, n, bitmap FROM unnest($2::text[], $3::int[], $4::int[], $5::bytea[]) AS c(gate, chunk, n, bitmap)`, run, names, numbers, counts, sets)
+	}
+	return tx.sendBatch(ctx, "saving an audience", batch)
 }
 
 // a packedChunk is the part of a set that lies in one chunk, as it is kept.
@@ -70,16 +78,6 @@ func chunksOf(members *roaring64.Bitmap) (chunks []packedChunk, err error) {
 		}
 	}
 	return nil, err
-}
-
-// ClearAudience forgets what an interrupted selection left.
-func (tx *Tx) ClearAudience(ctx context.Context, run campaigns.ID) error {
-	for _, table := range []string{"audiences", "run_parts", "run_gates"} {
-		if _, err := tx.exec(ctx, "clearing an audience", `DELETE FROM `+table+` WHERE run_id = $1`, run); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // AtGate lists up to limit customers of a run who ended at a gate, ascending, beginning after a number.

@@ -75,10 +75,28 @@ func (tx *Tx) LockLive(ctx context.Context, id campaigns.ID) (campaigns.Campaign
 	return one(ctx, tx, "campaign", id.String(), campaignColumns+` AND v.version = c.live_version WHERE c.id = $1`, scanCampaign, id)
 }
 
+// A DueCampaign is one whose next run's time has come.
+type DueCampaign struct {
+	ID        campaigns.ID
+	NextRunAt time.Time
+	Status    campaigns.Status
+}
+
 // DueCampaigns lists those whose next run's time has come.
-func (tx *Tx) DueCampaigns(ctx context.Context, limit int) ([]campaigns.Campaign, error) {
-	return many(ctx, tx, "due campaigns", campaignColumns+` AND v.version = c.live_version
-		WHERE c.next_run_at <= $1 AND c.status IN ('scheduled', 'active') ORDER BY c.next_run_at, c.id LIMIT $2`, scanCampaign, tx.Now, limit)
+func (tx *Tx) DueCampaigns(ctx context.Context, limit int) ([]DueCampaign, error) {
+	return many(ctx, tx, "due campaigns", `SELECT id, next_run_at, status FROM campaigns WHERE next_run_at <= $1 AND status IN ('scheduled', 'active')
+		AND live_version IS NOT NULL ORDER BY next_run_at, id LIMIT $2`, pgx.RowToStructByPos[DueCampaign], tx.Now, limit)
+}
+
+// LockDue reads the launched version of a campaign for update, as DueCampaigns found it; nil when it has moved on since or
+// somebody is at it.
+func (tx *Tx) LockDue(ctx context.Context, due DueCampaign) (*campaigns.Campaign, error) {
+	n, err := tx.exec(ctx, "locking a campaign", `SELECT 1 FROM campaigns WHERE id = $1 AND next_run_at = $2 AND status = $3 FOR UPDATE SKIP LOCKED`, due.ID, due.NextRunAt, due.Status)
+	if err != nil || n == 0 {
+		return nil, err
+	}
+	c, err := one(ctx, tx, "campaign", due.ID.String(), campaignColumns+` AND v.version = c.live_version WHERE c.id = $1`, scanCampaign, due.ID)
+	return &c, err
 }
 
 // OpenCampaigns lists those that are not over and have a rule, by age: the newest version of each, and beside it the one in
@@ -199,10 +217,4 @@ func (tx *Tx) DeleteCampaign(ctx context.Context, id campaigns.ID) error {
 	}
 	_, err := tx.exec(ctx, "deleting a campaign", `DELETE FROM campaigns WHERE id = $1`, id)
 	return err
-}
-
-// AdvanceCampaign moves the next run on from the time that the caller saw; false when another node was first.
-func (tx *Tx) AdvanceCampaign(ctx context.Context, id campaigns.ID, seen time.Time, next *time.Time) (bool, error) {
-	n, err := tx.exec(ctx, "advancing a campaign", `UPDATE campaigns SET next_run_at = $3 WHERE id = $1 AND next_run_at = $2`, id, seen, next)
-	return n == 1, err
 }

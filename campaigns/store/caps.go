@@ -18,7 +18,9 @@ const plannedAhead = 62 * 24 * time.Hour
 func (tx *Tx) queuedSince(ctx context.Context, planned time.Time) (since time.Time, err error) {
 	since = planned.Add(-plannedAhead)
 	var begun *time.Time
-	if err = tx.tx.QueryRow(ctx, `SELECT min(created_at) FROM runs WHERE created_at < $1 AND (finished_at IS NULL OR finished_at > $1)`, since).Scan(&begun); err != nil {
+	if err = tx.tx.QueryRow(ctx, `SELECT least(
+		(SELECT min(created_at) FROM runs WHERE created_at < $1 AND (finished_at IS NULL OR finished_at > $1) AND (finished_at IS NULL OR finished_at - created_at >= interval '24 hours')),
+		(SELECT min(created_at) FROM runs WHERE created_at BETWEEN $2 AND $1 AND created_at < $1 AND (finished_at IS NULL OR finished_at > $1)))`, since, since.Add(-24*time.Hour)).Scan(&begun); err != nil {
 		return since, fmt.Errorf("looking for runs that are open for long: %w", err)
 	}
 	if begun != nil {

@@ -64,18 +64,22 @@ func parsePosition(text string) (Position, error) {
 	return p, errors.Join(errs[:]...)
 }
 
-// Standing is what a node that follows the changes looks at first: the position of the transaction's snapshot, and whether
-// the node is still registered (changes that it has not read are kept).
+// Standing is what a node that follows the changes looks at first: the position of the transaction's snapshot, whether the
+// node is still registered (changes that it has not read are kept), and a mark that is the same as long as attributes and
+// settings are.
 type Standing struct {
 	Position Position
 	Follows  bool
+	Settings string
 }
 
 // Standing reads a node's.
 func (tx *Tx) Standing(ctx context.Context, node campaigns.ID) (Standing, error) {
 	var snapshot string
 	var s Standing
-	err := tx.tx.QueryRow(ctx, `SELECT pg_current_snapshot()::text, EXISTS (SELECT FROM nodes WHERE id = $1 AND follows IS NOT NULL)`, node).Scan(&snapshot, &s.Follows)
+	err := tx.tx.QueryRow(ctx, `SELECT pg_current_snapshot()::text, EXISTS (SELECT FROM nodes WHERE id = $1 AND follows IS NOT NULL),
+		concat((SELECT revision FROM workspace WHERE id = 1), ' ',
+			(SELECT md5(string_agg(concat(name, ':', type, ':', column_name, ':', computed), ',' ORDER BY name)) FROM attributes))`, node).Scan(&snapshot, &s.Follows, &s.Settings)
 	if err != nil {
 		return s, fmt.Errorf("reading the snapshot: %w", err)
 	}

@@ -23,6 +23,21 @@ const sendable = `WITH RECURSIVE present(run_id) AS (
 	sendable AS MATERIALIZED (SELECT r.id FROM present JOIN runs r ON r.id = present.run_id
 		WHERE r.status IN ('queueing', 'sending') AND NOT r.paused AND r.held IS NULL AND ` + notStopped + ` AND %s)`
 
+// IsDue says whether anything waits that may be sent now, on any channel. Of each run it looks at the first message of each
+// lane: that costs the same however much is queued. One statement.
+func (tx *Tx) IsDue(ctx context.Context) (is bool, err error) {
+	err = tx.tx.QueryRow(ctx, fmt.Sprintf(sendable, notStale(1))+`SELECT EXISTS (SELECT FROM sendable s CROSS JOIN LATERAL (
+		WITH RECURSIVE firsts(channel_id, lane, due_at) AS (
+			(SELECT channel_id, lane, due_at FROM outbox WHERE run_id = s.id AND sending_at IS NULL ORDER BY channel_id, lane, due_at LIMIT 1)
+			UNION ALL SELECT next.* FROM firsts f CROSS JOIN LATERAL (SELECT o.channel_id, o.lane, o.due_at FROM outbox o WHERE o.run_id = s.id
+				AND o.sending_at IS NULL AND (o.channel_id, o.lane) > (f.channel_id, f.lane) ORDER BY o.channel_id, o.lane, o.due_at LIMIT 1) next)
+		SELECT FROM firsts WHERE due_at <= $1) due)`, tx.Now).Scan(&is)
+	if err != nil {
+		return false, fmt.Errorf("looking for what is due: %w", err)
+	}
+	return is, nil
+}
+
 // ClaimLanes leases up to so many lanes of a channel that have messages due: those that have waited longest.
 func (tx *Tx) ClaimLanes(ctx context.Context, channel string, owner campaigns.ID, until time.Time, most int) ([]int16, error) {
 	return many(ctx, tx, "lanes", fmt.Sprintf(sendable, notStale(1))+`, chosen AS MATERIALIZED (

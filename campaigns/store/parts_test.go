@@ -96,7 +96,7 @@ func TestGatesReadTheSameBeforeAndAfterTheyAreFolded(t *testing.T) {
 				note(at, campaigns.GateConsent, no)
 			}
 			counts[campaigns.GateConsent] = int64(early.GetCardinality())
-			return tx.SaveAudience(ctx, run.ID, campaigns.GateConsent, early)
+			return tx.SaveAudience(ctx, run.ID, map[campaigns.Gate]*roaring64.Bitmap{campaigns.GateConsent: early})
 		})
 		for part := range rapid.IntRange(0, 6).Draw(r, "parts") {
 			gate := rapid.SampledFrom(gates).Draw(r, "gate")

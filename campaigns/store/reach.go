@@ -14,11 +14,17 @@ import (
 
 // Suppressed says which of the address hashes of a channel are never to be sent to.
 func (tx *Tx) Suppressed(ctx context.Context, channel string, hashes [][]byte) (map[string]bool, error) {
+	if len(hashes) == 0 {
+		return nil, nil
+	}
 	return tx.hashes(ctx, "suppressions", `SELECT hash FROM suppressions WHERE channel = $1 AND hash = ANY($2)`, channel, hashes)
 }
 
 // Crowded says which of the address hashes of a channel belong to more than so many customers.
 func (tx *Tx) Crowded(ctx context.Context, channel string, hashes [][]byte, most int) (map[string]bool, error) {
+	if len(hashes) == 0 {
+		return nil, nil
+	}
 	return tx.hashes(ctx, "crowded addresses", fmt.Sprintf(`SELECT hash FROM addresses WHERE channel = $1 AND hash = ANY($2) GROUP BY hash HAVING count(*) > %d`, most), channel, hashes)
 }
 
@@ -60,11 +66,15 @@ func (tx *Tx) EachShared(ctx context.Context, channels []string, each func(chann
 	return nil
 }
 
-// Entered are all customers who entered a campaign from a time until before another, each of which may be zero for ever, and
-// those who did so under a key, unless it is empty.
-func (tx *Tx) Entered(ctx context.Context, campaign campaigns.ID, from, to time.Time, key string) (*roaring64.Bitmap, error) {
-	return tx.customersOf(ctx, "who entered", `SELECT no FROM campaign_entries WHERE campaign_id = $1 AND (($2::timestamptz IS NULL OR at >= $2)
-		AND ($3::timestamptz IS NULL OR at < $3) OR ($4 <> '' AND key = $4))`, campaign, nullTime(from), nullTime(to), key)
+// Entered are the customers who entered a campaign from a time until before another, each of which may be zero for ever,
+// among some customers; nil for among all.
+func (tx *Tx) Entered(ctx context.Context, campaign campaigns.ID, from, to time.Time, of []int64) (*roaring64.Bitmap, error) {
+	where, args := "", []any{campaign, nullTime(from), nullTime(to)}
+	if of != nil {
+		where, args = " AND no = ANY($4)", append(args, of)
+	}
+	return tx.customersOf(ctx, "who entered", `SELECT no FROM campaign_entries WHERE campaign_id = $1 AND ($2::timestamptz IS NULL OR at >= $2)
+		AND ($3::timestamptz IS NULL OR at < $3)`+where, args...)
 }
 
 // customersOf collects the numbers that a statement gives.

@@ -11,8 +11,10 @@ import (
 	"beckon/campaigns"
 )
 
-const runColumns = `SELECT id, campaign_id, version, occurrence, status, paused, coalesce(reason, ''), coalesce(executor, ''), coalesce(select_ms, 0),
-	scanned, customers, started_at, selected_at, queued_at, finished_at, kind, priority, resend_of, coalesce(held, ''), open_until, eligible FROM runs`
+const runList = `id, campaign_id, version, occurrence, status, paused, coalesce(reason, ''), coalesce(executor, ''), coalesce(select_ms, 0),
+	scanned, customers, started_at, selected_at, queued_at, finished_at, kind, priority, resend_of, coalesce(held, ''), open_until, eligible`
+
+const runColumns = `SELECT ` + runList + ` FROM runs`
 
 func scanRun(row pgx.CollectableRow) (campaigns.Run, error) {
 	var r campaigns.Run
@@ -56,19 +58,35 @@ func createRunArgs(r *campaigns.Run, now time.Time) []any {
 
 // CreateRun makes a run unless its occurrence exists: the insert that only one node can win.
 func (tx *Tx) CreateRun(ctx context.Context, r *campaigns.Run) (bool, error) {
-	n, err := tx.exec(ctx, "creating a run", createRun, createRunArgs(r, tx.Now)...)
-	if err == nil && n == 1 {
-		err = tx.recount(ctx, r.CampaignID)
-	}
+	n, err := tx.exec(ctx, "creating a run", `WITH made AS (`+createRun+` RETURNING campaign_id),
+		recounted AS (UPDATE campaign_budgets b SET version = -1 FROM made WHERE b.campaign_id = made.campaign_id)
+		SELECT FROM made`, createRunArgs(r, tx.Now)...)
 	return err == nil && n == 1, err
 }
 
-// ClaimRun leases a run in one of two states to a node and moves it to the second; false when another node holds it. The
-// lease makes a dead node's work free again.
-func (tx *Tx) ClaimRun(ctx context.Context, id campaigns.ID, from, to campaigns.RunStatus, owner campaigns.ID, until time.Time) (bool, error) {
-	n, err := tx.exec(ctx, "claiming a run", `UPDATE runs SET status = $3, owner = $4, lease_until = $5, started_at = coalesce(started_at, $6)
-		WHERE id = $1 AND status IN ($2, $3) AND NOT paused AND held IS NULL AND (owner IS NULL OR owner = $4 OR lease_until < $6) AND `+notStale(6),
-		id, from, to, owner, until, tx.Now)
+// ClaimSelection leases to a node the first run that is to be selected; nil when there is none. Those of a minute come by
+// priority, as they are queued. Runs that another node has begun come last: the lease makes a dead node's work free again.
+// One statement.
+func (tx *Tx) ClaimSelection(ctx context.Context, owner campaigns.ID, until time.Time) (*campaigns.Run, error) {
+	return first(many(ctx, tx, "the next run to select", `UPDATE runs SET status = 'selecting', owner = $1, lease_until = $2, started_at = coalesce(started_at, $3)
+		WHERE id = (SELECT id FROM runs WHERE status IN ('planned', 'selecting') AND NOT paused AND held IS NULL
+			AND (owner IS NULL OR owner = $1 OR lease_until < $3) AND `+notStale(3)+` ORDER BY status = 'selecting', date_trunc('minute', occurrence), priority DESC, occurrence, id LIMIT 1 FOR UPDATE SKIP LOCKED)
+		RETURNING `+runList, scanRun, owner, until, tx.Now))
+}
+
+// first is the first run of those that a statement gave, nil for none.
+func first(runs []campaigns.Run, err error) (*campaigns.Run, error) {
+	if err != nil || len(runs) == 0 {
+		return nil, err
+	}
+	return &runs[0], nil
+}
+
+// MayQueue keeps a run that its owner has selected until the transaction ends, and says whether it may be queued at once:
+// it is not paused or held, and nothing of the same minute comes first (TakeTurn).
+func (tx *Tx) MayQueue(ctx context.Context, run, owner campaigns.ID) (bool, error) {
+	n, err := tx.exec(ctx, "holding a run", `SELECT FROM runs r WHERE id = $1 AND owner = $2 AND status = 'selecting' AND NOT paused AND held IS NULL
+		AND open_until IS NULL AND `+nothingBefore+` FOR UPDATE`, run, owner)
 	return n == 1, err
 }
 
@@ -97,11 +115,27 @@ func (tx *Tx) KeepRun(ctx context.Context, id campaigns.ID, status campaigns.Run
 // has committed or failed.
 const openGrace = time.Minute
 
-// FinishRuns ends runs whose messages have all ended: nothing is queued or sending.
+// ended is the condition that all messages of a run have ended: nothing is queued or sending. $1 is openGrace ago.
+const ended = `status = 'sending' AND (open_until IS NULL OR open_until <= $1) AND NOT EXISTS (SELECT FROM outbox o WHERE o.run_id = runs.id AND o.sending_at IS NULL)
+	AND NOT EXISTS (SELECT FROM outbox o WHERE o.run_id = runs.id AND o.sending_at IS NOT NULL)`
+
+// RunsEnded says whether FinishRuns would end any. One statement.
+func (tx *Tx) RunsEnded(ctx context.Context) (is bool, err error) {
+	if err = tx.tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM runs WHERE `+ended+`)`, tx.Now.Add(-openGrace)).Scan(&is); err != nil {
+		return false, fmt.Errorf("looking for runs that end: %w", err)
+	}
+	return is, nil
+}
+
+// FinishRuns ends runs whose messages have all ended, and gives their campaigns.
 func (tx *Tx) FinishRuns(ctx context.Context) ([]campaigns.ID, error) {
-	return many(ctx, tx, "runs that end", `UPDATE runs SET status = 'done', finished_at = $1, held = NULL WHERE status = 'sending'
-		AND (open_until IS NULL OR open_until <= $2) AND NOT EXISTS (SELECT FROM outbox o WHERE o.run_id = runs.id AND o.sending_at IS NULL)
-		AND NOT EXISTS (SELECT FROM outbox o WHERE o.run_id = runs.id AND o.sending_at IS NOT NULL) RETURNING campaign_id`, pgx.RowTo[campaigns.ID], tx.Now, tx.Now.Add(-openGrace))
+	return many(ctx, tx, "runs that end", `UPDATE runs SET status = 'done', finished_at = $2, held = NULL WHERE `+ended+` RETURNING campaign_id`, pgx.RowTo[campaigns.ID],
+		tx.Now.Add(-openGrace), tx.Now)
+}
+
+// WithoutTicks are those of some campaigns, each once, that no tick is to come for: the end of their last run may be theirs.
+func (tx *Tx) WithoutTicks(ctx context.Context, ids []campaigns.ID) ([]campaigns.ID, error) {
+	return many(ctx, tx, "campaigns that end", `SELECT id FROM campaigns WHERE id = ANY($1) AND next_run_at IS NULL ORDER BY id`, pgx.RowTo[campaigns.ID], ids)
 }
 
 // PauseRuns stops or lets go on the sending of all open runs of a campaign.

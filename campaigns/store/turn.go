@@ -2,35 +2,26 @@ package store
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
-
-	"github.com/jackc/pgx/v5"
 
 	"beckon/campaigns"
 )
 
+// nothingBefore is the condition that of the runs of r's minute none of a higher priority waits to be queued, other than
+// those that are paused or held.
+const nothingBefore = `NOT EXISTS (SELECT FROM runs h WHERE h.status IN ('planned', 'selecting', 'queueing') AND NOT h.paused
+	AND h.held IS NULL AND h.open_until IS NULL AND h.priority > r.priority AND date_trunc('minute', h.occurrence) = date_trunc('minute', r.occurrence))`
+
 // TakeTurn leases to a node the run whose turn it is to queue a piece; nil when there is none. Of runs that are due in the
 // same minute a lower priority waits until the higher ones have queued, unless those are paused or held. All others take
-// turns: who has waited longest is next, then the older one.
+// turns: who has waited longest is next, then the older one. One statement.
 func (tx *Tx) TakeTurn(ctx context.Context, owner campaigns.ID, until time.Time) (*campaigns.Run, error) {
-	var id campaigns.ID
-	err := tx.tx.QueryRow(ctx, `UPDATE runs SET owner = $1, lease_until = $2,
+	return first(many(ctx, tx, "the next run to queue", `UPDATE runs SET owner = $1, lease_until = $2,
 			turn_at = greatest($3, (SELECT max(turn_at) FROM runs WHERE status NOT IN ('done', 'stopped')) + interval '1 microsecond')
 		WHERE id = (SELECT id FROM runs r WHERE status = 'queueing' AND NOT paused AND held IS NULL AND (owner IS NULL OR owner = $1 OR lease_until < $3)
-			AND open_until IS NULL AND NOT EXISTS (SELECT FROM runs h WHERE h.status IN ('planned', 'selecting', 'queueing') AND NOT h.paused AND h.held IS NULL
-				AND h.open_until IS NULL AND h.priority > r.priority AND date_trunc('minute', h.occurrence) = date_trunc('minute', r.occurrence))
-			ORDER BY turn_at NULLS FIRST, created_at, id LIMIT 1 FOR UPDATE SKIP LOCKED)
-		RETURNING id`, owner, until, tx.Now).Scan(&id)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("taking a turn: %w", err)
-	}
-	r, err := one(ctx, tx, "run", id.String(), runColumns+` WHERE id = $1`, scanRun, id)
-	return &r, err
+			AND open_until IS NULL AND `+nothingBefore+` ORDER BY turn_at NULLS FIRST, created_at, id LIMIT 1 FOR UPDATE SKIP LOCKED)
+		RETURNING `+runList, scanRun, owner, until, tx.Now))
 }
 
 // KeepQueueing keeps a run queueing and with its owner until the transaction ends: whoever stops or pauses it waits, and finds

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"beckon/campaigns"
@@ -48,7 +49,8 @@ type Image struct {
 	tables   map[string]*heldTable
 	names    map[string]string // of offers and campaigns, as they were when tables that show them were loaded
 	mark     string            // of names
-	owed     map[int64]bool    // customers who came in a catch-up that failed half-way
+	catalog  atomic.Pointer[catalog]
+	owed     map[int64]bool // customers who came in a catch-up that failed half-way
 
 	mu         sync.Mutex // guards what follows
 	registered bool

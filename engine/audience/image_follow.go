@@ -25,7 +25,7 @@ func (im *Image) look(ctx context.Context, tx *store.Tx, needs Needs) (l look, e
 	if l.standing, err = tx.Standing(ctx, im.options.Node); err != nil {
 		return l, err
 	}
-	if l.catalog, err = readCatalog(ctx, tx); err != nil {
+	if l.catalog, err = im.catalogAt(ctx, tx, l.standing); err != nil {
 		return l, err
 	}
 	if l.wanted, err = l.catalog.resolve(needs); err != nil {

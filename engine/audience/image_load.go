@@ -165,7 +165,7 @@ func (l *load) plan(ctx context.Context, tx *store.Tx) error {
 		return errAbsent
 	}
 	l.position = standing.Position
-	known, err := readCatalog(ctx, tx)
+	known, err := l.image.catalogAt(ctx, tx, standing)
 	if err != nil {
 		return err
 	}

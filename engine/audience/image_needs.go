@@ -43,6 +43,21 @@ type catalog struct {
 	columns    map[string]columnSpec
 	properties map[string]rules.Type
 	digits     int
+	settings   string // the mark under which it was read
+}
+
+// catalogAt is the catalog of the snapshot of tx, read anew where attributes or settings have changed since the last time.
+func (im *Image) catalogAt(ctx context.Context, tx *store.Tx, standing store.Standing) (*catalog, error) {
+	if known := im.catalog.Load(); known != nil && known.settings == standing.Settings {
+		return known, nil
+	}
+	read, err := readCatalog(ctx, tx)
+	if err != nil {
+		return nil, err
+	}
+	read.settings = standing.Settings
+	im.catalog.Store(read)
+	return read, nil
 }
 
 // readCatalog reads what the shop has registered.

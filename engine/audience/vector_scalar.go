@@ -305,9 +305,9 @@ func (w *worker) averageBasket(total, count *value) *value {
 func (w *worker) nextBirthday(v *value, c *clock) *value {
 	out := w.newValue(rules.DateType, v.rows)
 	out.known, out.valid, out.ints = true, w.bits(v.rows), w.ints.take(v.rows)
-	days := w.intsOf(v)
+	days, birthdays := w.intsOf(v), rules.NewAnniversaries(c.today)
 	decide(out.valid, out.rows, func(i int) bool {
-		next, ok := rules.NextBirthday(rules.Date(days[i]), c.today)
+		next, ok := birthdays.Next(rules.Date(days[i]))
 		out.ints[i] = int64(next)
 		return ok
 	})

@@ -107,11 +107,38 @@ func anniversary(birthday Date, year int) int64 {
 
 // nextBirthday is the first anniversary on or after today; false when it is beyond the last Date.
 func nextBirthday(birthday, today Date) (Date, bool) {
+	next := upcoming(birthday, today)
+	return Date(next), next <= math.MaxInt32
+}
+
+// upcoming is the day number of the first anniversary on or after today.
+func upcoming(birthday, today Date) int64 {
 	year := today.Year()
 	next := anniversary(birthday, year)
 	if next < int64(today) {
 		next = anniversary(birthday, year+1)
 	}
+	return next
+}
+
+// Anniversaries gives next birthdays as of one day. That of each day of a year is worked out once.
+type Anniversaries struct {
+	today Date
+	known [13]uint32 // by month, a bit for each day
+	next  [13][32]int64
+}
+
+// NewAnniversaries are those on or after a day.
+func NewAnniversaries(today Date) *Anniversaries { return &Anniversaries{today: today} }
+
+// Next is a birthday's; false when it is beyond the last Date.
+func (a *Anniversaries) Next(birthday Date) (Date, bool) {
+	_, month, day := birthday.civil()
+	if a.known[month]&(1<<day) == 0 {
+		a.known[month] |= 1 << day
+		a.next[month][day] = upcoming(birthday, a.today)
+	}
+	next := a.next[month][day]
 	return Date(next), next <= math.MaxInt32
 }
 

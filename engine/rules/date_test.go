@@ -74,3 +74,17 @@ func bigs(parts []int64) []any {
 	}
 	return out
 }
+
+func TestBirthdaysOfOneDayAreThoseOfEachBirthday(t *testing.T) {
+	rapid.Check(t, func(r *rapid.T) {
+		today := Date(rapid.Int32().Draw(r, "today"))
+		all := NewAnniversaries(today)
+		for range 20 {
+			birthday := Date(rapid.OneOf(rapid.Int32(), rapid.Int32Range(0, 1500)).Draw(r, "birthday"))
+			want, wantOK := nextBirthday(birthday, today)
+			if got, ok := all.Next(birthday); got != want || ok != wantOK {
+				r.Fatalf("born %d, today %d: %d (%v), want %d (%v)", birthday, today, got, ok, want, wantOK)
+			}
+		}
+	})
+}

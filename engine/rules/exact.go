@@ -17,9 +17,6 @@ func MultiplyInts(a, b int64) (int64, bool) { return multiplyInts(a, b) }
 // FloorDiv is a/b rounded down.
 func FloorDiv(a, b int64) int64 { return floorDiv(a, b) }
 
-// NextBirthday is the first anniversary of a birthday on or after today; false when there is no such Date.
-func NextBirthday(birthday, today Date) (Date, bool) { return nextBirthday(birthday, today) }
-
 // Age is the number of anniversaries from a birthday to today; negative before the birth.
 func Age(birthday, today Date) int64 { return age(birthday, today) }
 
