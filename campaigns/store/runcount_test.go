@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"os"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -237,7 +239,9 @@ func (c *countingHouse) turnBack(run campaigns.Run, requeue bool) func(tx *store
 	return func(tx *store.Tx) error {
 		status, move := campaigns.MessageQueued, tx.UnqueueMessage
 		if requeue {
-			status, move = campaigns.MessageUnknown, func(ctx context.Context, m *campaigns.Message) (bool, error) { return tx.RequeueMessage(ctx, m, "again") }
+			status, move = campaigns.MessageUnknown, func(ctx context.Context, m *campaigns.Message) (bool, error) {
+				return tx.RequeueMessage(ctx, m, "again")
+			}
 		}
 		found, err := tx.Messages(c.ctx, store.MessageFilter{Run: run.ID, Status: status, Limit: 10})
 		for i := range found {
@@ -321,5 +325,34 @@ func TestCountsThatAreWrongAreMended(t *testing.T) {
 			}
 			return err
 		})
+	}
+}
+
+func TestMessagesFromBeforeTheyWereCountedAreCounted(t *testing.T) {
+	r := newRecording(t, 300)
+	r.queue()
+	r.mark(64)
+	r.record(64)
+	script, err := os.ReadFile("migrations/00016_counts.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	up, down, _ := strings.Cut(string(script), "-- +goose Down")
+	for _, half := range []string{down, up} {
+		if _, err := r.raw.Exec(r.ctx, half); err != nil { // goose's marks are comments
+			t.Fatal(err)
+		}
+	}
+	r.update(func(tx *store.Tx) error {
+		of, err := tx.MessagesOf(r.ctx, []campaigns.ID{r.run.ID})
+		if n := of[r.run.ID]; n[campaigns.MessageSent] != 300 || len(n) != 1 {
+			t.Errorf("%v after the migration", n)
+		}
+		return err
+	})
+	var noted int64
+	r.read(t, `SELECT count(DISTINCT no) FROM changes WHERE kind = 5 AND nos IS NULL`, &noted)
+	if noted != 300 {
+		t.Errorf("%d customers are noted as changed after going back, not 300", noted)
 	}
 }
