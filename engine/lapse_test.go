@@ -195,7 +195,7 @@ func TestTheCouponOfAMessageThatIsCancelledLapsesWhateverCancelsIt(t *testing.T)
 				return tx.AddConsent(w.ctx, w.no("c0"), campaigns.Consent{Channel: campaigns.Email, At: tx.Now, Source: "test"})
 			})
 		},
-		"its useful time is over": func(w *world, _ campaigns.Campaign) { w.clock.Advance(40 * 24 * time.Hour) },
+		"its useful time is over": func(w *world, c campaigns.Campaign) { w.clock.Advance(c.UsefulTime() + time.Minute) },
 		"its campaign is cancelled": func(w *world, c campaigns.Campaign) {
 			_, err := w.engine.MoveCampaign(w.ctx, "test", c.ID, 0, campaigns.Cancel)
 			w.must(err)
@@ -237,9 +237,11 @@ func TestGhostsOfWhatWasDueInAGapCountForNoCap(t *testing.T) {
 	w.clock.Advance(time.Minute)
 	w.beat()
 	w.queued()
-	w.clock.Advance(30 * time.Minute) // a part of it goes, then nobody works for an hour
-	w.settle()
-	w.beat()
+	for range 3 { // a part of it goes, then nobody works for an hour
+		w.clock.Advance(9 * time.Minute)
+		w.beat()
+		w.settle()
+	}
 	gone := w.runs(c.ID)[0].Messages["sent"]
 	w.clock.Advance(time.Hour)
 	w.restart()
