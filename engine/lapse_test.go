@@ -166,3 +166,101 @@ func TestGhostsWhoseTurnHadComeBeforeTheRunWasStoppedCountForCaps(t *testing.T) 
 		t.Errorf("%d were sent, %d ghosts stand; gates %v, messages %v", sent, stand, run.Gates, run.Messages)
 	}
 }
+
+func TestTheCouponOfAMessageThatBouncedLapses(t *testing.T) {
+	w := newWorld(t, "2026-11-21T10:00:00+08:00")
+	_, offer := couponed(w, newInbox(t), 3, 10)
+	w.settle()
+	w.receive(campaigns.Receipt{ProviderID: w.of("c1").ProviderID, Status: campaigns.MessageDelivered})
+	_, err := w.engine.Redeem(w.ctx, "o1", basket("c2", w.of("c2").Code, 5000), false)
+	w.must(err)
+	for i := range 3 { // one that was sent, one that was delivered, one whose coupon was used: that one arrived
+		w.receive(campaigns.Receipt{ProviderID: w.of("c" + string(rune('0'+i))).ProviderID, Status: campaigns.MessageBounced})
+	}
+	if states, left := w.states(), w.promised(offer); states["open"] != 0 || states["lapsed"] != 2 || states["used"] != 1 || left != 9 {
+		t.Errorf("%v, %d uses left", states, left)
+	}
+}
+
+// TestTheCouponOfAMessageThatIsCancelledLapsesWhateverCancelsIt takes each way in which a message may be cancelled or be too late.
+func TestTheCouponOfAMessageThatIsCancelledLapsesWhateverCancelsIt(t *testing.T) {
+	for name, end := range map[string]func(w *world, c campaigns.Campaign){
+		"its address is suppressed": func(w *world, _ campaigns.Campaign) {
+			w.update(func(tx *store.Tx) error {
+				return tx.Suppress(w.ctx, &campaigns.Suppression{Channel: campaigns.Email, Address: "c0@example.com", Reason: "test"})
+			})
+		},
+		"consent is withdrawn": func(w *world, _ campaigns.Campaign) {
+			w.update(func(tx *store.Tx) error {
+				return tx.AddConsent(w.ctx, w.no("c0"), campaigns.Consent{Channel: campaigns.Email, At: tx.Now, Source: "test"})
+			})
+		},
+		"its useful time is over": func(w *world, c campaigns.Campaign) { w.clock.Advance(c.UsefulTime() + time.Minute) },
+		"its campaign is cancelled": func(w *world, c campaigns.Campaign) {
+			_, err := w.engine.MoveCampaign(w.ctx, "test", c.ID, 0, campaigns.Cancel)
+			w.must(err)
+		},
+		"its run is stopped": func(w *world, c campaigns.Campaign) {
+			_, err := w.engine.StopRun(w.ctx, "test", w.runs(c.ID)[0].ID)
+			w.must(err)
+		},
+		"what was due in a gap is skipped": func(w *world, c campaigns.Campaign) {
+			w.update(func(tx *store.Tx) error {
+				_, err := tx.CancelDue(w.ctx, w.runs(c.ID)[0].ID, "skipped")
+				return err
+			})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, "2026-11-21T10:00:00+08:00")
+			c, offer := couponed(w, newInbox(t), 1, 10)
+			w.queued()
+			end(w, c)
+			w.settle()
+			if states, left := w.states(), w.promised(offer); states["open"] != 0 || left != 10 {
+				t.Errorf("%s: %v, %d uses left", w.of("c0").Status, states, left)
+			}
+		})
+	}
+}
+
+func TestGhostsOfWhatWasDueInAGapCountForNoCap(t *testing.T) {
+	w := newWorld(t, "2026-11-21T08:59:00+08:00")
+	w.settings(func(s *campaigns.Workspace) {
+		s.Caps = []campaigns.Cap{{Channel: campaigns.Email, Max: 1, Window: campaigns.Day}}
+	})
+	w.customers(200, nil)
+	half := 0.5
+	c := w.campaign(func(d *campaigns.Definition) {
+		d.Holdout, d.Pace, d.Late = &half, &campaigns.Pace{PerHour: 100}, &campaigns.Late{Policy: campaigns.LateSkip}
+	})
+	w.clock.Advance(time.Minute)
+	w.beat()
+	w.queued()
+	for range 3 { // a part of it goes, then nobody works for an hour
+		w.clock.Advance(9 * time.Minute)
+		w.beat()
+		w.settle()
+	}
+	gone := w.runs(c.ID)[0].Messages["sent"]
+	w.clock.Advance(time.Hour)
+	w.restart()
+	run, ghosts := w.runs(c.ID)[0], map[bool]int64{}
+	if gone == 0 || run.Messages["cancelled"] == 0 || run.Messages["queued"] == 0 {
+		t.Fatalf("the gap decides of a part: %v", run.Messages)
+	}
+	for _, m := range w.messages(store.MessageFilter{Campaign: c.ID}) {
+		if m.Ghost {
+			ghosts[m.Status == campaigns.MessageCancelled]++
+		}
+	}
+	if ghosts[true] == 0 || ghosts[false] == 0 {
+		t.Errorf("%d ghosts were cancelled, %d stand", ghosts[true], ghosts[false])
+	}
+	none := 0.0
+	other := w.campaign(func(d *campaigns.Definition) { d.Name, d.Holdout = "Other", &none })
+	w.steps(w.engine.Tick, w.engine.Select, w.engine.Queue)
+	if now := w.runs(other.ID)[0]; now.Gates["passed"] != run.Messages["cancelled"]+ghosts[true] {
+		t.Errorf("%d messages and %d ghosts were cancelled; gates %v", run.Messages["cancelled"], ghosts[true], now.Gates)
+	}
+}

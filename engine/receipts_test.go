@@ -307,3 +307,63 @@ func TestWhateverHappensEachMessageHasOneOutcome(t *testing.T) {
 		newFate(w, draw).live()
 	})
 }
+
+// TestALongTextThatWasSentTwiceIsDeliveredByOneAttemptAlone: the first attempt broke off after two of three segments.
+func TestALongTextThatWasSentTwiceIsDeliveredByOneAttemptAlone(t *testing.T) {
+	for name, c := range map[string]struct {
+		receipts []string // ids, with ! for one that failed
+		want     campaigns.MessageStatus
+	}{
+		"segments of both":                         {[]string{"1", "1+", "2"}, campaigns.MessageSent},
+		"all of the second":                        {[]string{"1", "2", "2+", "2++"}, campaigns.MessageDelivered},
+		"the first fails":                          {[]string{"!1", "2", "2+"}, campaigns.MessageSent},
+		"the first fails, the second arrives":      {[]string{"!1", "2", "2+", "2++"}, campaigns.MessageDelivered},
+		"the second fails":                         {[]string{"1", "1+", "!2"}, campaigns.MessageFailed},
+		"the second fails once and arrives in all": {[]string{"!2", "2", "2+", "2++"}, campaigns.MessageDelivered},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, "2026-11-21T10:00:00+08:00")
+			w.settings(func(s *campaigns.Workspace) { s.Unknown = campaigns.UnknownResend })
+			var attempt atomic.Int64
+			naming(w, newInbox(t), 1, func(_ channel.Message, o *channel.Outcome) {
+				if attempt.Add(1) == 1 {
+					*o = channel.Outcome{Status: channel.Unknown, ProviderID: "1", MoreIDs: []string{"1+"}, Segments: 3, Detail: "the connection broke"}
+					return
+				}
+				o.ProviderID, o.MoreIDs = "2", []string{"2+", "2++"}
+			})
+			w.customers(1, nil)
+			w.through("mail")
+			w.settle()
+			w.clock.Advance(10 * time.Minute)
+			w.settle()
+			if m := w.of("c0"); m.Status != campaigns.MessageSent || attempt.Load() != 2 {
+				t.Fatalf("%s after %d attempts", m.Status, attempt.Load())
+			}
+			for _, id := range c.receipts {
+				r := campaigns.Receipt{ProviderID: strings.TrimPrefix(id, "!"), Status: campaigns.MessageDelivered}
+				if r.ProviderID != id {
+					r.Status = campaigns.MessageFailed
+				}
+				w.receive(r)
+			}
+			if got := w.of("c0").Status; got != c.want {
+				t.Errorf("%s, want %s", got, c.want)
+			}
+		})
+	}
+}
+
+func TestATextOfWhichAPartWasRefusedIsNotDeliveredByTheOthers(t *testing.T) {
+	w := newWorld(t, "2026-11-21T10:00:00+08:00")
+	naming(w, newInbox(t), 1, func(_ channel.Message, o *channel.Outcome) {
+		*o = channel.Outcome{Status: channel.Permanent, ProviderID: "1", MoreIDs: []string{"1+"}, Segments: 2, Detail: "2 of 3 segments were accepted"}
+	})
+	w.customers(1, nil)
+	w.through("mail")
+	w.settle()
+	w.receive(campaigns.Receipt{ProviderID: "1", Status: campaigns.MessageDelivered}, campaigns.Receipt{ProviderID: "1+", Status: campaigns.MessageDelivered})
+	if got := w.of("c0").Status; got != campaigns.MessageFailed {
+		t.Errorf("with two of three segments it is %s", got)
+	}
+}

@@ -73,7 +73,22 @@ func measureCampaigns(ctx context.Context, g *ground) (rows []Row, err error) {
 		}
 		dry = append(dry, took)
 	}
-	return append(rows, below(fmt.Sprintf("a dry run of %d", b.n), "s", median(dry), drySecondsMax*float64(b.n)/campaignRows)), nil
+	rows = append(rows, below(fmt.Sprintf("a dry run of %d", b.n), "s", median(dry), drySecondsMax*float64(b.n)/campaignRows))
+	return rows, b.checkAll(ctx)
+}
+
+// checkAll renders the e-mail for everybody with nothing sent, and says how long it took and what memory.
+func (b *blasting) checkAll(ctx context.Context) error {
+	began := b.Clock()
+	found, err := b.engine.CheckTemplate(ctx, engine.Trial{Template: b.template}, "true")
+	if err != nil {
+		return err
+	}
+	if found.Rendered != int64(b.n) || found.Customers != int64(b.n) {
+		return fmt.Errorf("checking a template for %d customers: %+v", b.n, found)
+	}
+	b.note("Checking a template for all %d took %.1f s; the process had at most %s", b.n, b.Clock().Sub(began).Seconds(), peak())
+	return nil
 }
 
 // try makes a dry run of a campaign to everybody and gives its seconds.
