@@ -3,7 +3,6 @@ package channel
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"net/textproto"
 
 	"github.com/wneessen/go-mail"
@@ -24,7 +23,9 @@ func (e *email) pipeline(session *smtp.Client, m Message, msg *mail.Msg) (string
 	if _, err := msg.WriteTo(&e.content); err != nil {
 		return "", faultOf(mail.ErrWriteContent, err)
 	}
-	_, _ = fmt.Fprintf(text.W, "MAIL FROM:<%s>%s\r\nRCPT TO:<%s>\r\nDATA\r\n", returnPath(e.settings, m), mailOptions(session, m), m.To) // an error shows at Flush
+	for _, word := range []string{"MAIL FROM:<", returnPath(e.settings, m), ">", mailOptions(session, m), "\r\nRCPT TO:<", m.To, ">\r\nDATA\r\n"} {
+		_, _ = text.W.WriteString(word) // an error shows at Flush
+	}
 	if err := text.W.Flush(); err != nil {
 		return "", faultOf(mail.ErrSMTPMailFrom, err)
 	}
