@@ -19,8 +19,7 @@ func (e *email) pipeline(session *smtp.Client, m Message, msg *mail.Msg) (string
 		return "", faultOf(mail.ErrConnCheck, err)
 	}
 	text := session.Text
-	e.content.Reset()
-	if _, err := msg.WriteTo(&e.content); err != nil {
+	if err := e.write(msg); err != nil {
 		return "", faultOf(mail.ErrWriteContent, err)
 	}
 	for _, word := range []string{"MAIL FROM:<", returnPath(e.settings, m), ">", mailOptions(session, m), "\r\nRCPT TO:<", m.To, ">\r\nDATA\r\n"} {
@@ -32,7 +31,6 @@ func (e *email) pipeline(session *smtp.Client, m Message, msg *mail.Msg) (string
 	if refused := envelope(session); refused != nil {
 		return "", refused
 	}
-	e.dotted = appendDotted(e.dotted[:0], e.content.Bytes())
 	if _, err := text.W.Write(e.dotted); err != nil {
 		return "", faultOf(mail.ErrWriteContent, err)
 	}
@@ -43,6 +41,24 @@ func (e *email) pipeline(session *smtp.Client, m Message, msg *mail.Msg) (string
 		return "", faultOf(mail.ErrSMTPDataClose, err)
 	}
 	return answer, nil
+}
+
+// write makes a message's content as DATA carries it, signed where messages are.
+func (e *email) write(msg *mail.Msg) error {
+	e.content.Reset()
+	if _, err := msg.WriteTo(&e.content); err != nil {
+		return err
+	}
+	e.dotted = e.dotted[:0]
+	if e.signs != nil {
+		field, err := e.signs.field(e.content.Bytes())
+		if err != nil {
+			return err
+		}
+		e.dotted = append(e.dotted, field...)
+	}
+	e.dotted = appendDotted(e.dotted, e.content.Bytes())
+	return nil
 }
 
 // appendDotted appends a content as DATA carries it, without its end (RFC 5321, 4.5.2): lines end in CR and LF, and one that
