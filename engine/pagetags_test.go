@@ -12,19 +12,19 @@ func TestTagsAreFoundWhereTheTokenizerFindsThem(t *testing.T) {
 	pieces := []string{"<a ", "<A", "<a", "<abbr ", "<p ", "<", "</", "</a>", "</body", "</BODY>", "<body>", ">", "/", "href", "=", `"`, "'", "x", " ", "\n", "\x00", "\xff", "退", "K", "ſ",
 		"<!--", "-->", "--!>", "--", "-", "!", "<!", "<?", "?>", "<!DOCTYPE html>", "<![CDATA[", "]]>", "<script>", "</script>", "<style>", "<STYLE a='>'>", "</style", "</Style>", "<ſtyle>", "</ſtyle>", "<title", "</title>",
 		"<textarea>", "</textarea ", "<xmp>", "</xmp/", "<noscript>", "</noscript>", "<plaintext>", "<iframe>", "</iframe>", "</>", "</ >", "<1", `<a href="https://a.test/?x=1&amp;y">`, `<a title="a > b" href='https://a.test' rel=x>`}
-	quick, linked := 0, 0
+	linked := 0
 	rapid.Check(t, func(t *rapid.T) {
-		page := strings.Join(rapid.SliceOfN(rapid.SampledFrom(pieces), 0, 30).Draw(t, "page"), "")
+		page := strings.Join(rapid.SliceOfN(rapid.SampledFrom(pieces), 0, 30).Draw(t, "page"), "") + `<a href="https://b.test">`
+		if rapid.Bool().Draw(t, "a link first") {
+			page = "<a>" + page
+		}
 		got, want := tagsOf(nil, page), tagsSlowly(nil, page)
 		if !slices.Equal(got, want) {
 			t.Fatalf("in %q there are %v, want %v", page, got, want)
 		}
-		if !strings.Contains(strings.ToLower(page), "<script") && !strings.Contains(page, "--!") {
-			quick++
-		}
 		linked += len(want)
 	})
-	if quick < 10 || linked < 50 {
-		t.Errorf("%d pages without scripts and %d tags: too few to tell", quick, linked)
+	if linked == 0 {
+		t.Error("no page had any tag")
 	}
 }

@@ -16,12 +16,13 @@ import (
 func someJSON(t *rapid.T) string {
 	pieces := []string{"{", "}", "{}", "[", "]", ":", ",", " ", "\n", `"a"`, `"b"`, `"a": "x"`, `"b":{"c":"退订"}`, `"at": "2026-11-22T10:00:00.123Z"`, `"At": "2026-11-22T10:00:00Z"`, `"at": "yesterday"`,
 		`"status": "queued"`, `"detail": "x"`, `"detail": 1`, `[{"at": "2026-11-22T10:00:00+08:00", "status": "queued"}]`, `"\n"`, "\"\xff\"", "12", "null", "true", "\x00", `"`, `"a":[]`}
-	text := strings.Join(rapid.SliceOfN(rapid.SampledFrom(pieces), 0, 8).Draw(t, "pieces"), "")
-	return rapid.SampledFrom([]string{"", "{", "[{"}).Draw(t, "begins") + text + rapid.SampledFrom([]string{"", "}", "}]"}).Draw(t, "ends")
+	text := strings.Join(rapid.SliceOfN(rapid.SampledFrom(pieces), 0, 4).Draw(t, "pieces"), "")
+	whole := rapid.SampledFrom([]string{`{"a": "x", "b": {"c": "退订", "d": {}}}`, `{"a":{"b":{"c":{"d":{"e":"deep"}}}}}`, `{"a": "x", "a": {"b": 1}}`, `[]`, `null`,
+		`[{"at": "2026-11-22T10:00:00.123Z", "status": "queued"}, {"status": "sent", "detail": "ok"}]`}).Draw(t, "whole")
+	return rapid.SampledFrom([]string{"", "{", "[{", whole}).Draw(t, "begins") + text + rapid.SampledFrom([]string{"", "}", "}]"}).Draw(t, "ends")
 }
 
 func TestPlainJSONIsReadAsAnyOther(t *testing.T) {
-	good := 0
 	rapid.Check(t, func(t *rapid.T) {
 		text := someJSON(t)
 		var vars, wantVars map[string]any
@@ -34,13 +35,7 @@ func TestPlainJSONIsReadAsAnyOther(t *testing.T) {
 		if err := json.Unmarshal([]byte(text), &wantHistory); (gotErr == nil) != (err == nil) || err == nil && !reflect.DeepEqual(history, wantHistory) {
 			t.Fatalf("%q is read as %v (%v), want %v (%v)", text, history, gotErr, wantHistory, err)
 		}
-		if wantErr == nil && len(wantVars) > 0 {
-			good++
-		}
 	})
-	if good == 0 {
-		t.Error("nothing that was drawn was JSON")
-	}
 }
 
 func TestValuesAreReadAsTheyWereWritten(t *testing.T) {
