@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/hmac"
-	"crypto/sha256"
 	"encoding/base32"
 	"encoding/binary"
 	"strings"
@@ -45,10 +44,7 @@ func (l links) readBounceTag(tag string) (no int64, id campaigns.ID, ok bool) {
 }
 
 func (l links) signBounce(payload []byte) []byte {
-	mac := hmac.New(sha256.New, l.key)
-	mac.Write([]byte("bounce\x00"))
-	mac.Write(payload)
-	return mac.Sum(nil)[:bounceSignatureSize]
+	return l.sign("bounce", payload, bounceSignatureSize)
 }
 
 func tagEncoding() *base32.Encoding { return base32.StdEncoding.WithPadding(base32.NoPadding) }

@@ -50,6 +50,7 @@ type Engine struct {
 	wake      chan struct{} // something was queued: senders need not wait for their tick
 	opens     func(campaigns.Channel, channel.Options) (channel.Sender, error)
 	flight    flight
+	stamps    atomic.Pointer[stamps] // that links are signed with
 	realClock bool
 	skewed    atomic.Bool // the clock is too far from PostgreSQL's to claim anything
 }

@@ -331,9 +331,11 @@ func (w *worker) sendAll(limit context.Context, batch marked) (outcomes, int) {
 	var sending sync.WaitGroup
 	for range min(w.sender.Window(), len(batch.messages)) {
 		sending.Go(func() {
+			by := newHandover(w.sender)
+			defer by.close()
 			for j := range next {
 				var went bool
-				if done.results[j.at], went = w.one(limit, &batch.messages[j.at], j, &heard); went {
+				if done.results[j.at], went = w.one(limit, &batch.messages[j.at], j, by, &heard); went {
 					tried.Add(1)
 				}
 			}

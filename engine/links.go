@@ -1,12 +1,11 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"crypto/hmac"
-	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
-	"hash"
 	"strings"
 
 	"beckon/campaigns"
@@ -16,9 +15,10 @@ import (
 // signed, so that nobody can make one for somebody else; it says nothing about them. What it is for is signed with it, so
 // that none serves for anything else.
 type links struct {
-	key  []byte
-	base string
-	mac  hash.Hash // of one goroutine that signs many; nil for one of its own each time
+	key    []byte
+	base   string
+	own    *stamp  // of one goroutine that signs many
+	stamps *stamps // of many goroutines; without either a stamp is made each time
 
 	inert bool // of tests: they lead nowhere
 }
@@ -41,14 +41,24 @@ func (e *Engine) links(ctx context.Context, w *campaigns.Workspace) (links, erro
 	if base == "" {
 		base = e.baseURL
 	}
-	return links{key: key, base: strings.TrimRight(base, "/")}, err
+	return links{key: key, base: strings.TrimRight(base, "/"), stamps: e.stampsOf(key)}, err
+}
+
+// stampsOf are the engine's stamps of the key for links.
+func (e *Engine) stampsOf(key []byte) *stamps {
+	if known := e.stamps.Load(); known != nil && bytes.Equal(known.key, key) {
+		return known
+	}
+	made := newStamps(key)
+	e.stamps.Store(made)
+	return made
 }
 
 func (e *Engine) linkKey(ctx context.Context) ([]byte, error) { return e.store.Secret(ctx, "links") }
 
-// ofOne are the same links for one goroutine that signs many: making the hash ready is half of signing.
+// ofOne are the same links for one goroutine that signs many.
 func (l links) ofOne() links {
-	l.mac = hmac.New(sha256.New, l.key)
+	l.own = newStamp(l.key)
 	return l
 }
 
@@ -97,18 +107,14 @@ func (l links) clicked(no int64, message campaigns.ID, url string) string {
 
 // appendClick writes the token of such an address.
 func (l links) appendClick(to []byte, no int64, message campaigns.ID, url string) []byte {
-	payload := make([]byte, 0, binary.MaxVarintLen64+len(message)+len(url)+signatureSize)
-	payload = append(binary.AppendUvarint(payload, uint64(no)), message[:]...)
+	var room [512]byte
+	payload := append(binary.AppendUvarint(room[:0], uint64(no)), message[:]...)
 	return l.appendToken(to, forClicking, append(payload, url...))
 }
 
 // token is a signed payload in the letters of addresses.
 func (l links) token(use string, payload []byte) string {
 	return string(l.appendToken(nil, use, payload))
-}
-
-func (l links) appendToken(to []byte, use string, payload []byte) []byte {
-	return base64.RawURLEncoding.AppendEncode(to, append(payload, l.sign(use, payload)...))
 }
 
 // open is the payload of a token that was made here for a use.
@@ -121,19 +127,7 @@ func (l links) open(use, token string) ([]byte, bool) {
 		return nil, false
 	}
 	payload, signature := raw[:len(raw)-signatureSize], raw[len(raw)-signatureSize:]
-	return payload, hmac.Equal(signature, l.sign(use, payload))
-}
-
-func (l links) sign(use string, payload []byte) []byte {
-	mac := l.mac
-	if mac == nil {
-		mac = hmac.New(sha256.New, l.key)
-	}
-	mac.Reset()
-	mac.Write([]byte(use))
-	mac.Write([]byte{0})
-	mac.Write(payload)
-	return mac.Sum(nil)[:signatureSize]
+	return payload, hmac.Equal(signature, l.sign(use, payload, signatureSize))
 }
 
 // readMessage reads a customer's number and, where there is one, a message.

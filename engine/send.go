@@ -169,7 +169,7 @@ func (e *Engine) withdrawn(ctx context.Context, tx *store.Tx, messages []campaig
 
 // one renders and sends a message. A fault in it is its own: it never stops the batch. went is false when nothing came of it
 // because it has to wait.
-func (w *worker) one(ctx context.Context, m *campaigns.Message, j job, heard *hearing) (r store.Result, went bool) {
+func (w *worker) one(ctx context.Context, m *campaigns.Message, j job, by *handover, heard *hearing) (r store.Result, went bool) {
 	e := w.engine
 	now, v := decided(e.store.Now(), m.SendingAt), j.verdict
 	switch {
@@ -201,11 +201,11 @@ func (w *worker) one(ctx context.Context, m *campaigns.Message, j job, heard *he
 	if w.brake.halts(m.RunID) {
 		return w.untried(m, "sending was stopped"), false
 	}
-	return w.hand(ctx, m, parts, heard), true
+	return w.hand(ctx, m, parts, by, heard), true
 }
 
 // hand gives a message to the channel's provider.
-func (w *worker) hand(ctx context.Context, m *campaigns.Message, parts templates.Parts, heard *hearing) store.Result {
+func (w *worker) hand(ctx context.Context, m *campaigns.Message, parts templates.Parts, by *handover, heard *hearing) store.Result {
 	words, registered, err := w.engine.registered(ctx, m, w.channelID, parts)
 	if err != nil {
 		return store.Result{Message: *m, Detail: err.Error(), RetryAt: decided(w.engine.store.Now(), m.SendingAt).Add(campaigns.Backoff(m.Attempts))}
@@ -217,7 +217,7 @@ func (w *worker) hand(ctx context.Context, m *campaigns.Message, parts templates
 			text.ListUnsubscribe = w.links.unsubscribeFrom(m.ID, m.No, m.Channel)
 		}
 	}
-	outcome, abandoned := handOver(w.stop, w.sender, text)
+	outcome, abandoned := by.send(w.stop, text)
 	heard.hear(&outcome)
 	if abandoned {
 		heard.abandon()

@@ -55,7 +55,7 @@ func shortForm(text, prefix string) string {
 
 // code is the code of a message's n-th short link.
 func (l links) code(message campaigns.ID, n int) string {
-	signed := l.sign(forShort, binary.AppendUvarint(append([]byte{}, message[:]...), uint64(n)))
+	signed := l.sign(forShort, binary.AppendUvarint(append([]byte{}, message[:]...), uint64(n)), signatureSize)
 	number, code := binary.BigEndian.Uint64(signed), make([]byte, codeSize)
 	for i := range code {
 		code[i] = codeDigits[number%uint64(len(codeDigits))]

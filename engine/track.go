@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"maps"
-	"slices"
 	"strings"
 
 	"golang.org/x/net/html"
@@ -37,11 +36,11 @@ func (e *Engine) tracked(ctx context.Context, m *campaigns.Message, parts templa
 		return nil, err
 	}
 	made := maps.Clone(parts)
-	l := links{key: key, base: base}
+	l := links{key: key, base: base, stamps: e.stampsOf(key)}
 	if text := parts["text"]; short != "" {
 		made["text"], m.Links = l.shorten(text, short, m)
 	} else if parts["html"] != "" {
-		made["html"] = l.ofOne().track(parts["html"], m.No, m.ID)
+		made["html"] = l.track(parts["html"], m.No, m.ID)
 	}
 	return made, nil
 }
@@ -49,36 +48,38 @@ func (e *Engine) tracked(ctx context.Context, m *campaigns.Message, parts templa
 // track makes the links of a page countable and adds the picture. Nothing else of the page changes, to the byte. Addresses
 // that are no http, the page for leaving, and links with the attribute data-notrack or notrack among their rel stay as they are.
 func (l links) track(page string, no int64, message campaigns.ID) string {
-	base := html.EscapeString(l.base)
-	out := make([]byte, 0, len(page)+len(page)/2+2*len(base))
-	kept, at, ends := 0, 0, -1 // of the page: what is written, what is read; of out: the end of the body
-	reader := html.NewTokenizer(strings.NewReader(page))
-	for {
-		kind := reader.Next()
-		if kind == html.ErrorToken {
-			break
+	base, kept := html.EscapeString(l.base), 0 // of the page, as far as it is written
+	out := make([]byte, 0, len(page)+len(page)/2+2*len(base)+256)
+	var room [16]span
+	tags := tagsOf(room[:0], page)
+	end := len(page) // of the body, where the picture goes
+	for _, tag := range tags {
+		if tag.closing {
+			end = tag.from
 		}
-		from := at
-		at += len(reader.Raw())
-		if kind == html.TextToken || !isTag(page[from:at]) {
+	}
+	picture := func() {
+		out = append(append(out, page[kept:end]...), `<img src="`...)
+		kept = end
+		out = append(append(out, html.EscapeString(l.opened(no, message))...), `" width="1" height="1" alt="">`...)
+	}
+	for _, tag := range tags {
+		if tag.closing {
+			if tag.from == end {
+				picture()
+			}
 			continue
 		}
-		if kind == html.EndTagToken {
-			ends = len(out) + from - kept
-			continue
-		}
-		if value, begin, end := l.target(page[from:at]); value != "" {
-			out = append(append(append(append(out, page[kept:from+begin]...), '"'), base...), "/t/"...)
+		if value, from, to := l.target(page[tag.from:tag.to]); value != "" {
+			out = append(append(append(append(out, page[kept:tag.from+from]...), '"'), base...), "/t/"...)
 			out = append(l.appendClick(out, no, message, value), '"')
-			kept = from + end
+			kept = tag.from + to
 		}
 	}
-	out = append(out, page[kept:]...)
-	if ends < 0 {
-		ends = len(out)
+	if end == len(page) {
+		picture()
 	}
-	picture := `<img src="` + html.EscapeString(l.opened(no, message)) + `" width="1" height="1" alt="">`
-	return string(slices.Insert(out, ends, []byte(picture)...))
+	return string(append(out, page[kept:]...))
 }
 
 // isTag says whether a piece of a page is the tag of a link, or the end of the body.

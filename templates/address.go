@@ -16,7 +16,7 @@ func beginsAddress(before string) bool {
 // address refuses a value that would make of a link something else, such as javascript: customers write their own values.
 func address(value any) (any, error) {
 	text, is := value.(string)
-	if !is {
+	if !is || strings.HasPrefix(text, "https://") || strings.HasPrefix(text, "http://") { // nearly all
 		return value, nil
 	}
 	bare := strings.ToLower(strings.Map(func(r rune) rune { // browsers skip these before they read a scheme

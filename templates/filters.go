@@ -41,6 +41,9 @@ var (
 	errSize  = errors.New("it grows beyond 1 MB")
 )
 
+// budgetName is the name by which a rendering finds its budget.
+const budgetName = "beckon_budget"
+
 // budget is what one rendering of one part may still spend.
 type budget struct{ steps, asked, work int }
 
@@ -124,7 +127,7 @@ func newEngine(l *locale) *liquid.Engine {
 		if err != nil {
 			return "", err
 		}
-		return "", ctx.Get("beckon_budget").(*budget).step(values)
+		return "", ctx.Get(budgetName).(*budget).step(values)
 	})
 	e.RegisterBlock("beckon_capture", capture)
 	return e
@@ -136,7 +139,7 @@ func capture(ctx render.Context) (string, error) {
 		return "", err
 	}
 	ctx.Set(ctx.TagArgs(), w.String())
-	return "", ctx.Get("beckon_budget").(*budget).spend(w.Len())
+	return "", ctx.Get(budgetName).(*budget).spend(w.Len())
 }
 
 // capped holds at most outputMax bytes.

@@ -24,10 +24,10 @@ import (
 // An email without a text part gets one made from its html; a preheader becomes hidden text at the start of the html.
 // In html all values are escaped. Subject and preheader come out as one line, whatever the values hold.
 func (w *Words) Render(vars map[string]any) (Parts, error) {
-	bound := w.bind(vars)
-	out := Parts{}
+	bound := &bound{words: w, vars: vars}
+	out := make(Parts, len(w.names)+1)
 	for _, name := range w.names { // in one order, so that the same failure comes first each time
-		text, err := w.parts[name].render(fieldOf(w.field, name), bound)
+		text, err := w.renderPart(name, bound)
 		if err != nil {
 			return nil, err
 		}
@@ -54,21 +54,23 @@ func (w *Words) Render(vars map[string]any) (Parts, error) {
 	return out, nil
 }
 
+// renderPart makes one part: from its pieces where it has any and they will do, else whole.
+func (w *Words) renderPart(name string, vars *bound) (string, error) {
+	p := w.parts[name]
+	if p.pieces != nil {
+		if text, ok := p.put(vars); ok {
+			return text, nil
+		}
+	}
+	return p.render(fieldOf(w.field, name), vars.all())
+}
+
 // bind copies the words' variables out of vars, with defaults for what is lacking and nil for what has none, so that
 // the engine meets every name it may ask for and no other.
 func (w *Words) bind(vars map[string]any) map[string]any {
-	bound := map[string]any{}
-	for _, variable := range w.variables {
-		var value any = vars
-		path := strings.Split(variable, ".")
-		for _, name := range path {
-			nested, _ := value.(map[string]any)
-			value = nested[name]
-		}
-		if text, ok := w.defaults[variable]; ok && lacking(value) {
-			value = text
-		}
-		into := bound
+	from, made := &bound{words: w, vars: vars}, make(map[string]any, len(w.printed)+1)
+	for _, variable := range w.printed {
+		path, into := variable.path, made
 		for _, name := range path[:len(path)-1] {
 			nested, ok := into[name].(map[string]any)
 			if !ok {
@@ -77,9 +79,9 @@ func (w *Words) bind(vars map[string]any) map[string]any {
 			}
 			into = nested
 		}
-		into[path[len(path)-1]] = value
+		into[path[len(path)-1]] = from.value(variable)
 	}
-	return bound
+	return made
 }
 
 func (p part) render(field string, bound map[string]any) (string, error) {
@@ -87,7 +89,7 @@ func (p part) render(field string, bound map[string]any) (string, error) {
 	for _, local := range p.locals {
 		vars[local] = nil
 	}
-	vars["beckon_budget"] = &budget{steps: stepsMax, asked: askedMax, work: workMax}
+	vars[budgetName] = &budget{steps: stepsMax, asked: askedMax, work: workMax}
 	w := &capped{}
 	err := guarded(func() error {
 		if err := p.liquid.FRender(w, vars); err != nil { // a nil of the engine's error type is not a nil error
@@ -99,11 +101,14 @@ func (p part) render(field string, bound map[string]any) (string, error) {
 		return "", failure(field, err)
 	}
 	text := w.String()
-	if !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
+	if !isClean(text) {
 		return "", campaigns.Invalid(field, "a value is not valid UTF-8 or holds a NUL character")
 	}
 	return text, nil
 }
+
+// isClean says whether a text is one that can be sent and kept.
+func isClean(text string) bool { return utf8.ValidString(text) && strings.IndexByte(text, 0) < 0 }
 
 // guarded turns a panic of the engine into an error: a template must never stop a node.
 func guarded(f func() error) (err error) {
@@ -143,14 +148,14 @@ func message(err error) string {
 	return err.Error()
 }
 
-// parse compiles with the engine; a panic of its parser is a syntax error like any other.
-func parse(source string, l *locale) (compiled *liquid.Template, wrong *fault) {
+// parse compiles what begins in a line with the engine; a panic of its parser is a syntax error like any other.
+func parse(engine *liquid.Engine, source string, line int) (compiled *liquid.Template, wrong *fault) {
 	defer func() {
 		if r := recover(); r != nil {
 			compiled, wrong = nil, &fault{line: 1, message: fmt.Sprint(r)}
 		}
 	}()
-	compiled, err := newEngine(l).ParseTemplateLocation([]byte(source), "", 1)
+	compiled, err := engine.ParseTemplateLocation([]byte(source), "", line)
 	if err != nil {
 		return nil, &fault{line: err.LineNumber(), message: message(err)}
 	}
@@ -159,8 +164,24 @@ func parse(source string, l *locale) (compiled *liquid.Template, wrong *fault) {
 
 // single makes one line of a text: breaks and runs of space become a space, control characters go.
 func single(text string) string {
+	if isSingle(text) {
+		return text
+	}
 	words := strings.FieldsFunc(text, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) })
 	return strings.Join(words, " ")
+}
+
+// isSingle says of a plain ASCII text whether it is one line with single spaces between its words.
+func isSingle(text string) bool {
+	before := byte(' ')
+	for i := range len(text) {
+		c := text[i]
+		if c < ' ' || c > '~' || c == ' ' && before == ' ' {
+			return false
+		}
+		before = c
+	}
+	return before != ' ' || text == ""
 }
 
 // plain makes the text part of an email from its html.

@@ -58,8 +58,9 @@ type scan struct {
 	line     int
 	links    bool   // values that begin an address in html are looked at
 	before   string // the text before a tag, other tags left out
-	out      pieces
+	out      written
 	problems []campaigns.Problem
+	cutter
 }
 
 // block is an open {% if %}, {% for %} …; variable is the loop's.
@@ -70,11 +71,11 @@ type block struct {
 	work           int      // values and conditions of one turn of the loop
 }
 
-// pieces are a part as it is written anew.
-type pieces []string
+// written is a part as it is written anew.
+type written []string
 
-// WriteString adds one.
-func (p *pieces) WriteString(text string) { *p = append(*p, text) }
+// WriteString adds to it.
+func (w *written) WriteString(text string) { *w = append(*w, text) }
 
 func newScan(field string, names names, used map[string]bool) *scan {
 	return &scan{field: field, names: names, used: used, locals: map[string]bool{}}
@@ -83,8 +84,10 @@ func newScan(field string, names names, used map[string]bool) *scan {
 func (s *scan) compile(source string, l *locale) (part, []campaigns.Problem) {
 	s.links = l.html && l.language != ""
 	for _, token := range parser.Scan(source, parser.SourceLoc{LineNo: 1}, nil) {
-		s.line = token.SourceLoc.LineNo
+		s.line, s.printed = token.SourceLoc.LineNo, ""
+		at, line, outside := len(s.out), s.line, s.outside()
 		s.token(token)
+		s.cut(token, at, line, outside && s.outside())
 		if token.Type == parser.TextTokenType {
 			s.before = token.Source
 		}
@@ -97,17 +100,20 @@ func (s *scan) compile(source string, l *locale) (part, []campaigns.Problem) {
 		return part{}, s.problems
 	}
 	// The engine judges the template as it was written, so that its messages quote the author's words.
-	if _, err := parse(source, l); err != nil {
+	engine := newEngine(l)
+	if _, err := parse(engine, source, 1); err != nil {
 		s.line = err.line
 		s.problem("", "%s", err.message)
 		return part{}, s.problems
 	}
-	compiled, err := parse(strings.Join(s.out, ""), l)
+	compiled, err := parse(engine, strings.Join(s.out, ""), 1)
 	if err != nil {
 		s.line = err.line
 		s.problem("", "%s", err.message)
+		return part{}, s.problems
 	}
-	return part{liquid: compiled, locals: slices.Sorted(maps.Keys(s.locals))}, s.problems
+	pieces := s.pieces(engine)
+	return part{liquid: compiled, locals: slices.Sorted(maps.Keys(s.locals)), pieces: pieces, size: sizeOf(pieces), html: l.html}, nil
 }
 
 func (s *scan) problem(hint, format string, args ...any) {
@@ -158,7 +164,7 @@ func (s *scan) write(token parser.Token, open, content, end string) {
 func (s *scan) object(token parser.Token) {
 	s.cost(1)
 	if content, ok := s.filtered(token.Args); ok {
-		if s.links && beginsAddress(s.before) {
+		if s.address = s.links && beginsAddress(s.before); s.address {
 			content += " | beckon_address"
 		}
 		s.write(token, "{{", content, "}}")
@@ -177,6 +183,9 @@ func (s *scan) filtered(source string) (string, bool) {
 	content := head.text
 	if name, known := s.use(head); known && !guarded {
 		content += " | beckon_required: '" + name + "'"
+		if len(filters) == 0 {
+			s.printed = name
+		}
 	}
 	if len(filters) > 0 { // a filter may work on much and leave little
 		content += " | beckon_bounded: beckon_budget"

@@ -66,14 +66,19 @@ type Words struct {
 	names     []string
 	parts     map[string]part
 	variables []string
+	printed   []*printed // variables, with their paths
 	required  []string
 	defaults  map[string]string
 }
 
-// part is one compiled part; locals are the names that it assigns itself.
+// part is one compiled part; locals are the names that it assigns itself, size is about how long it becomes. Pieces are the
+// same cut up, none where that cannot be.
 type part struct {
 	liquid *liquid.Template
 	locals []string
+	pieces []piece
+	size   int
+	html   bool
 }
 
 // Known is the list of variables that a template may use, given the names of the workspace's customer attributes.
@@ -134,6 +139,9 @@ func parseWords(src *Source, field string, parts map[string]string, language str
 		problems = append(problems, found...)
 	}
 	w.variables = slices.Sorted(maps.Keys(used))
+	for _, name := range w.variables {
+		w.printed = append(w.printed, newPrinted(name))
+	}
 	w.required = slices.DeleteFunc(slices.Clone(w.variables), func(name string) bool {
 		_, has := w.defaults[name]
 		return has

@@ -207,7 +207,7 @@ func stepsOf(now time.Time, status campaigns.MessageStatus, r *Result) string {
 		return "[]"
 	}
 	steps = append(steps, campaigns.Change{At: now.Truncate(time.Millisecond), Status: status, Detail: detail})
-	return *jsonText(steps)
+	return string(appendSteps(make([]byte, 0, 256), steps))
 }
 
 // jsonText is a value as JSON; nil for an absent map.

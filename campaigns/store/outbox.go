@@ -91,7 +91,7 @@ func scanClaimed(row pgx.CollectableRow) (campaigns.Message, error) {
 	var m campaigns.Message
 	var closes *time.Time
 	err := row.Scan(&m.ID, &m.No, &m.CustomerID, &m.CampaignID, &m.RunID, &m.Version, &m.Variant, &m.Ghost, &m.Channel, &m.ChannelID, &m.TemplateID,
-		&m.TemplateRevision, &m.Address, &m.Vars, &m.Code, &m.Status, &m.Attempts, &m.ProviderID, &m.History, &m.ContentHash, &m.Content, &m.QueuedAt, &m.NotAfter,
+		&m.TemplateRevision, &m.Address, varsColumn{&m.Vars}, &m.Code, &m.Status, &m.Attempts, &m.ProviderID, historyColumn{&m.History}, &m.ContentHash, &m.Content, &m.QueuedAt, &m.NotAfter,
 		&m.FinishedAt, &m.PlannedAt, &m.Exempt, &closes, &m.Moved, &m.Language, &m.SendingAt, &m.Resent)
 	if closes != nil {
 		m.ClosesAt = *closes

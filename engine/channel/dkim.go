@@ -23,7 +23,7 @@ func OpenDKIM(s campaigns.ChannelSettings, clock func() time.Time) (*mail.DKIMSi
 	}
 	signer := mail.NewDKIMSigner(s.DKIMDomain, s.DKIMSelector, key)
 	signer.NowFunc = clock
-	signer.SignHeaders("From", "To", "Subject", "Date", "Message-ID", "List-Unsubscribe", "List-Unsubscribe-Post")
+	signer.SignHeaders(signedFields()...)
 	if _, err := signer.Sign([]byte("From: "+s.DKIMSelector+"@"+s.DKIMDomain+"\r\n\r\n"), nil); err != nil { // writes down the key's algorithm, which no two sessions may do at once
 		return nil, fmt.Errorf("signing with the key for DKIM: %w", err)
 	}

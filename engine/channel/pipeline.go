@@ -3,7 +3,6 @@ package channel
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"net/textproto"
 
 	"github.com/wneessen/go-mail"
@@ -20,18 +19,18 @@ func (e *email) pipeline(session *smtp.Client, m Message, msg *mail.Msg) (string
 		return "", faultOf(mail.ErrConnCheck, err)
 	}
 	text := session.Text
-	e.content.Reset()
-	if _, err := msg.WriteTo(&e.content); err != nil {
+	if err := e.write(msg); err != nil {
 		return "", faultOf(mail.ErrWriteContent, err)
 	}
-	_, _ = fmt.Fprintf(text.W, "MAIL FROM:<%s>%s\r\nRCPT TO:<%s>\r\nDATA\r\n", returnPath(e.settings, m), mailOptions(session, m), m.To) // an error shows at Flush
+	for _, word := range []string{"MAIL FROM:<", returnPath(e.settings, m), ">", mailOptions(session, m), "\r\nRCPT TO:<", m.To, ">\r\nDATA\r\n"} {
+		_, _ = text.W.WriteString(word) // an error shows at Flush
+	}
 	if err := text.W.Flush(); err != nil {
 		return "", faultOf(mail.ErrSMTPMailFrom, err)
 	}
 	if refused := envelope(session); refused != nil {
 		return "", refused
 	}
-	e.dotted = appendDotted(e.dotted[:0], e.content.Bytes())
 	if _, err := text.W.Write(e.dotted); err != nil {
 		return "", faultOf(mail.ErrWriteContent, err)
 	}
@@ -42,6 +41,24 @@ func (e *email) pipeline(session *smtp.Client, m Message, msg *mail.Msg) (string
 		return "", faultOf(mail.ErrSMTPDataClose, err)
 	}
 	return answer, nil
+}
+
+// write makes a message's content as DATA carries it, signed where messages are.
+func (e *email) write(msg *mail.Msg) error {
+	e.content.Reset()
+	if _, err := msg.WriteTo(&e.content); err != nil {
+		return err
+	}
+	e.dotted = e.dotted[:0]
+	if e.signs != nil {
+		field, err := e.signs.field(e.content.Bytes())
+		if err != nil {
+			return err
+		}
+		e.dotted = append(e.dotted, field...)
+	}
+	e.dotted = appendDotted(e.dotted, e.content.Bytes())
+	return nil
 }
 
 // appendDotted appends a content as DATA carries it, without its end (RFC 5321, 4.5.2): lines end in CR and LF, and one that

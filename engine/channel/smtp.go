@@ -33,6 +33,7 @@ type email struct {
 	clock    func() time.Time
 	patience time.Duration    // timeout, but for tests
 	dkim     *mail.DKIMSigner // nil: messages are not signed
+	signs    *signature       // where the library does not; nil likewise
 	client   *mail.Client
 	tls      *tls.Config  // also of starttls
 	dialled  net.Conn     // the last connection, which the library leaves open when its greeting fails
@@ -46,7 +47,7 @@ func openSMTP(s campaigns.ChannelSettings, clock func() time.Time, patience time
 	if err != nil {
 		return nil, err
 	}
-	e := &email{settings: s, clock: clock, patience: patience, dkim: signer, tls: &tls.Config{ServerName: s.Host, MinVersion: tls.VersionTLS12}}
+	e := &email{settings: s, clock: clock, patience: patience, dkim: signer, signs: newSignature(signer), tls: &tls.Config{ServerName: s.Host, MinVersion: tls.VersionTLS12}}
 	policy, port := mail.NoTLS, 25
 	switch s.TLS {
 	case "starttls", "":
@@ -99,9 +100,6 @@ func (e *email) Send(ctx context.Context, m Message) Outcome {
 	if err != nil {
 		return Outcome{Status: Permanent, Detail: err.Error()}
 	}
-	if e.dkim != nil {
-		msg.SetDKIM(e.dkim)
-	}
 	reused := e.session != nil
 	outcome, dead := e.attempt(ctx, m, msg)
 	if reused && dead {
@@ -148,6 +146,9 @@ func (e *email) attempt(ctx context.Context, m Message, msg *mail.Msg) (o Outcom
 func (e *email) handOver(session *smtp.Client, m Message, msg *mail.Msg) (string, *fault) {
 	if together, _ := session.Extension("PIPELINING"); together {
 		return e.pipeline(session, m, msg)
+	}
+	if e.dkim != nil {
+		msg.SetDKIM(e.dkim)
 	}
 	err := e.client.SendWithSMTPClient(session, msg)
 	if msg.IsDelivered() { // what failed after the acceptance is not the message's business
