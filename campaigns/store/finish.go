@@ -56,6 +56,7 @@ func (tx *Tx) FinishMessages(ctx context.Context, owner campaigns.ID, results []
 		tx.Now, f.nos, f.queued, f.ids, f.statuses, f.attempts, f.providers, f.hashes, f.contents, f.steps, changedMessages, f.planned, f.segments, f.carriers, f.resent)
 	queueProviderIDs(batch, f.names)
 	queueLapses(batch, tx.Now, results)
+	queueQuestions(batch, tx.Now, results)
 	if err := tx.tx.SendBatch(ctx, batch).Close(); err != nil {
 		return fmt.Errorf("recording outcomes: %w", err)
 	}
@@ -185,8 +186,10 @@ func (tx *Tx) LoseMessages(ctx context.Context, again bool) (int64, error) {
 		unknown AS (UPDATE messages m SET status = 'unknown', finished_at = $1, attempts = lost.attempts, history = history || jsonb_build_array(
 			jsonb_build_object('at', lost.sending_at, 'status', 'sending'),
 			jsonb_build_object('at', $1::timestamptz, 'status', 'unknown', 'detail', $3::text))
-		FROM lost WHERE m.id = lost.message_id AND m.no = lost.no AND m.status = 'queued' RETURNING m.no)
-		INSERT INTO changes (xid, no, kind) SELECT pg_current_xact_id(), no, $2::smallint FROM unknown`, tx.Now, changedMessages, diedSending)
+		FROM lost WHERE m.id = lost.message_id AND m.no = lost.no AND m.status = 'queued' RETURNING m.no, m.id, m.queued_at, m.channel_id),
+		asked AS (INSERT INTO questions (no, message_id, queued_at, channel_id, due_at) SELECT u.no, u.id, u.queued_at, u.channel_id, $4
+			FROM unknown u JOIN channels c ON c.id = u.channel_id AND c.kind = 'gateway' ON CONFLICT DO NOTHING)
+		INSERT INTO changes (xid, no, kind) SELECT pg_current_xact_id(), no, $2::smallint FROM unknown`, tx.Now, changedMessages, diedSending, tx.Now.Add(campaigns.Backoff(1)))
 	return lost + n, err
 }
 
