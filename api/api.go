@@ -109,7 +109,7 @@ func (s *Server) routes() {
 	route(s, "GET /v1/purchases/{order_id}", "Read a purchase with its refunds", readTill, s.purchase)
 	route(s, "POST /v1/purchases/{order_id}/refunds", "Take back lines of a purchase, or all of it", till, s.createRefund, known)
 	route(s, "POST /v1/events", "Keep one event or many", people, s.createEvents, known)
-	route(s, "POST /v1/imports", "Bring in a file of customers, purchases, events, points or assignments", []string{ingest}, s.createImport, accepted, streams, importedFiles)
+	route(s, "POST /v1/imports", "Bring in a file of customers, purchases, events, points, assignments or suppressed addresses", []string{ingest}, s.createImport, accepted, streams, importedFiles)
 	route(s, "GET /v1/imports", "List imports, the newest first", readPeople, whole(s, s.listImports), table, slow)
 	route(s, "GET /v1/imports/{id}", "Read an import with its first rejected rows", readPeople, s.readImport)
 	route(s, "GET /v1/imports/{id}/rejected.csv", "All rejected rows", readPeople, s.rejectedRows, file)
