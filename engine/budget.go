@@ -159,11 +159,12 @@ func (b *batch) priceOf(p *person, v *variant, w *way) int64 {
 	if v.offer != nil {
 		code = someCode
 	}
-	parts, err := say(w.template, b.would(p, v, w, code))
+	m := b.would(p, v, w, code)
+	parts, err := say(w.template, m)
 	if err != nil {
 		return w.perMessage
 	}
-	text := shortForm(smsText(parts, w.signOff, w.optOut)["text"], w.shortPrefix(b))
+	text := shortForm(smsText(parts, w.signOff, w.optOut)["text"], w.shortPrefix(b), keptHosts(m))
 	return w.perMessage + w.perSegment*int64(templates.Segments(text).Segments)
 }
 

@@ -20,6 +20,8 @@ type links struct {
 	base string
 	mac  hash.Hash // of one goroutine that signs many; nil for one of its own each time
 
+	hosts linkHosts // whose links are made countable
+
 	inert bool // of tests: they lead nowhere
 }
 

@@ -68,6 +68,7 @@ type Words struct {
 	variables []string
 	required  []string
 	defaults  map[string]string
+	origins   []string
 }
 
 // part is one compiled part; locals are the names that it assigns itself.
@@ -134,6 +135,7 @@ func parseWords(src *Source, field string, parts map[string]string, language str
 		problems = append(problems, found...)
 	}
 	w.variables = slices.Sorted(maps.Keys(used))
+	w.origins = originsOf(slices.AppendSeq(slices.Collect(maps.Values(all)), maps.Values(w.defaults)))
 	w.required = slices.DeleteFunc(slices.Clone(w.variables), func(name string) bool {
 		_, has := w.defaults[name]
 		return has
