@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"beckon/campaigns"
@@ -39,6 +40,49 @@ func (s *Server) listConsents(ctx context.Context, in *struct {
 		bodies = append(bodies, consentOf(c))
 	}
 	return slice(in.Listing, bodies, func(b consentBody) string { return b.At.Format(time.RFC3339) + b.Channel + b.Topic })
+}
+
+// wordBody is a consent with whose it is.
+type wordBody struct {
+	CustomerID string    `json:"customer_id"`
+	Channel    string    `json:"channel"`
+	Topic      string    `json:"topic,omitempty"`
+	Granted    bool      `json:"granted"`
+	At         time.Time `json:"at"`
+	Source     string    `json:"source"`
+	Proof      string    `json:"proof,omitempty"`
+}
+
+// listWords lists all that customers said, by customer.
+func (s *Server) listWords(ctx context.Context, in *struct {
+	Listing
+	Channel string `query:"channel" maxLength:"30" doc:"only those on this channel"`
+	Topic   string `query:"topic" maxLength:"100" doc:"only those on this topic"`
+}) (*listOf[wordBody], error) {
+	position, err := in.after()
+	if err != nil {
+		return nil, err
+	}
+	filter := store.WordFilter{Channel: in.Channel, Topic: in.Topic, Limit: in.more()}
+	if position != "" {
+		if err := json.Unmarshal([]byte(position), &filter.After); err != nil {
+			return nil, badCursor()
+		}
+	}
+	var found []store.Word
+	err = s.store.View(ctx, func(tx *store.Tx) (err error) {
+		found, err = tx.Words(ctx, filter)
+		return err
+	})
+	list := pageOf(in.Listing, found, func(w store.Word) string {
+		text, _ := json.Marshal(store.Word{No: w.No, Consent: campaigns.Consent{Channel: w.Channel, Topic: w.Topic, At: w.At}}) // plain values always encode
+		return string(text)
+	})
+	out := &listOf[wordBody]{Next: list.Next, Body: page[wordBody]{Next: list.Next, Items: []wordBody{}}}
+	for _, w := range list.Body.Items {
+		out.Body.Items = append(out.Body.Items, wordBody{w.CustomerID, w.Channel, w.Topic, w.Granted, w.At, w.Source, w.Proof})
+	}
+	return out, err
 }
 
 func consentOf(c campaigns.Consent) consentBody {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"reflect"
-	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -28,22 +27,15 @@ func encodeCSV(w io.Writer, v any) error {
 	if wide, is := v.(interface{ ownColumns() []string }); is {
 		columns = append(columns, wide.ownColumns()...)
 	}
-	rows := make([]map[string]string, items.Len())
-	for i := range rows {
-		text, err := json.Marshal(items.Index(i).Interface())
-		if err != nil {
-			return fmt.Errorf("writing CSV: %w", err)
-		}
-		rows[i] = map[string]string{}
-		if err := flatten(rows[i], "", text); err != nil {
-			return err
-		}
-		for _, column := range sortedKeys(rows[i]) {
-			if !slices.Contains(columns, column) {
-				columns = append(columns, column)
-			}
-		}
+	all := make([]any, items.Len())
+	for i := range all {
+		all[i] = items.Index(i).Interface()
 	}
+	rows, err := cellsOf(all)
+	if err != nil {
+		return err
+	}
+	columns = withFound(columns, rows)
 	out := csv.NewWriter(w)
 	header := make([]string, len(columns))
 	for i, column := range columns {

@@ -28,6 +28,15 @@ func newCustomerView(ctx context.Context, tx *store.Tx) (v customerView, err err
 	return v, err
 }
 
+// bodies are customers as they are shown in a list.
+func (v customerView) bodies(customers []*campaigns.Customer) []customerBody {
+	all := make([]customerBody, len(customers))
+	for i, c := range customers {
+		all[i] = v.body(c)
+	}
+	return all
+}
+
 func (v customerView) body(c *campaigns.Customer) customerBody {
 	digits, f := v.workspace.Digits(), &c.Figures
 	b := customerBody{ID: c.ID, Name: c.Name, Gender: c.Gender, Email: c.Email, Phone: c.Phone, City: c.City, Language: c.Language, Timezone: c.Timezone,

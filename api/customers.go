@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"math"
 	"strconv"
 	"time"
 
@@ -101,45 +102,78 @@ func (s *Server) listCustomers(ctx context.Context, in *customerListing) (*listO
 	if err != nil {
 		return nil, err
 	}
+	var view customerView
+	if err := s.store.View(ctx, func(tx *store.Tx) (err error) {
+		view, err = newCustomerView(ctx, tx)
+		return err
+	}); err != nil {
+		return nil, err
+	}
+	if in.isWhole() {
+		return s.wholeCustomers(ctx, in.Rule, after, view)
+	}
 	found, err := s.findCustomers(ctx, in, after)
 	if err != nil {
 		return nil, err
 	}
-	var view customerView
-	err = s.store.View(ctx, func(tx *store.Tx) (err error) {
-		view, err = newCustomerView(ctx, tx)
-		return err
-	})
 	list := pageOf(in.Listing, found, func(c *campaigns.Customer) string { return strconv.FormatInt(c.No, 10) })
-	out := &listOf[customerBody]{Next: list.Next, Body: page[customerBody]{Next: list.Next, Items: []customerBody{}, own: sortedKeys(view.attributes)}}
-	for _, c := range list.Body.Items {
-		out.Body.Items = append(out.Body.Items, view.body(c))
+	return &listOf[customerBody]{Next: list.Next, Body: page[customerBody]{Next: list.Next, Items: view.bodies(list.Body.Items), own: sortedKeys(view.attributes)}}, nil
+}
+
+// wholeCustomers are all customers after one, or those of them who match a rule, as a table.
+func (s *Server) wholeCustomers(ctx context.Context, rule string, after int64, view customerView) (*listOf[customerBody], error) {
+	nos := []int64(nil)
+	if rule != "" {
+		var err error
+		if nos, err = s.engine.Matching(ctx, rule, after, math.MaxInt); err != nil {
+			return nil, err
+		}
 	}
-	return out, err
+	next := func(tx *store.Tx) (found []*campaigns.Customer, err error) {
+		if rule == "" {
+			found, err = tx.ListCustomers(ctx, after, wholeSpan)
+			if len(found) > 0 {
+				after = found[len(found)-1].No
+			}
+			return found, err
+		}
+		for len(found) == 0 && len(nos) > 0 && err == nil {
+			n := min(len(nos), wholeSpan)
+			found, err = tx.CustomersOf(ctx, nos[:n])
+			nos = nos[n:]
+		}
+		return found, err
+	}
+	return tableOf(ctx, s, sortedKeys(view.attributes), func(give func([]customerBody) error) error {
+		return s.store.View(ctx, func(tx *store.Tx) error {
+			for {
+				found, err := next(tx)
+				if err != nil || len(found) == 0 {
+					return err
+				}
+				if err := give(view.bodies(found)); err != nil {
+					return err
+				}
+			}
+		})
+	}), nil
 }
 
 // findCustomers reads a page of all customers, or of those who match a rule.
 func (s *Server) findCustomers(ctx context.Context, in *customerListing, after int64) (found []*campaigns.Customer, err error) {
-	if in.Rule == "" {
-		err = s.store.View(ctx, func(tx *store.Tx) (err error) {
-			found, err = tx.ListCustomers(ctx, after, in.more())
-			return err
-		})
-		return found, err
-	}
-	nos, err := s.engine.Matching(ctx, in.Rule, after, in.more())
-	if err != nil {
-		return nil, err
-	}
-	return found, s.store.View(ctx, func(tx *store.Tx) error {
-		for _, no := range nos {
-			c, err := tx.CustomerByNo(ctx, no)
-			if err != nil {
-				return err
-			}
-			found = append(found, c)
+	var nos []int64
+	if in.Rule != "" {
+		if nos, err = s.engine.Matching(ctx, in.Rule, after, in.more()); err != nil {
+			return nil, err
 		}
-		return nil
+	}
+	return found, s.store.View(ctx, func(tx *store.Tx) (err error) {
+		if in.Rule == "" {
+			found, err = tx.ListCustomers(ctx, after, in.more())
+		} else {
+			found, err = tx.CustomersOf(ctx, nos)
+		}
+		return err
 	})
 }
 

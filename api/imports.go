@@ -22,7 +22,7 @@ import (
 
 // importRequest is a file that is streamed in.
 type importRequest struct {
-	Kind       string `query:"kind" required:"true" enum:"customers,purchases,events,points,assignments"`
+	Kind       string `query:"kind" required:"true" enum:"customers,purchases,events,points,assignments,suppressions"`
 	Map        string `query:"map" maxLength:"10000" example:"user_id:customer_id,memo:-" doc:"file column:field, separated by commas; - leaves a column out"`
 	DryRun     bool   `query:"dry_run" doc:"check everything and write nothing"`
 	CampaignID string `query:"campaign_id" doc:"assignments: the campaign they belong to"`

@@ -54,17 +54,9 @@ func (s *Server) listMessages(ctx context.Context, in *messageListing) (*listOf[
 	}
 	bodies := []messageBody{}
 	err = s.store.View(ctx, func(tx *store.Tx) error {
-		if in.CustomerID != "" {
-			c, err := tx.Customer(ctx, in.CustomerID)
-			if err != nil {
-				return err
-			}
-			filter.No = c.No
-		}
-		if in.ProviderID != "" {
-			if filter.IDs, err = engine.NamedMessages(ctx, tx, in.ProviderID); err != nil || len(filter.IDs) == 0 {
-				return err
-			}
+		none, err := in.narrow(ctx, tx, &filter)
+		if err != nil || none || in.isWhole() {
+			return err
 		}
 		found, err := tx.Messages(ctx, filter)
 		for i := range found {
@@ -72,7 +64,53 @@ func (s *Server) listMessages(ctx context.Context, in *messageListing) (*listOf[
 		}
 		return err
 	})
+	if err == nil && in.isWhole() {
+		return s.wholeMessages(ctx, in), nil
+	}
 	return pageOf(in.Listing, bodies, func(m messageBody) string { return m.ID.String() }), err
+}
+
+// wholeMessages are all messages that a listing asks for, as a table and as of one moment.
+func (s *Server) wholeMessages(ctx context.Context, in *messageListing) *listOf[messageBody] {
+	return tableOf(ctx, s, nil, func(give func([]messageBody) error) error {
+		return s.store.View(ctx, func(tx *store.Tx) error {
+			filter, err := in.filter()
+			if err != nil {
+				return err
+			}
+			if none, err := in.narrow(ctx, tx, &filter); err != nil || none {
+				return err
+			}
+			bodies := make([]messageBody, 0, wholeSpan)
+			err = tx.EachMessage(ctx, filter, func(m *campaigns.Message) error {
+				if bodies = append(bodies, messageOf(m)); len(bodies) < wholeSpan {
+					return nil
+				}
+				err := give(bodies)
+				bodies = bodies[:0]
+				return err
+			})
+			if err != nil {
+				return err
+			}
+			return give(bodies)
+		})
+	})
+}
+
+// narrow looks up whom and what the listing names; none says that no message can be meant.
+func (in *messageListing) narrow(ctx context.Context, tx *store.Tx, f *store.MessageFilter) (none bool, err error) {
+	if in.CustomerID != "" {
+		c, err := tx.Customer(ctx, in.CustomerID)
+		if err != nil {
+			return false, err
+		}
+		f.No = c.No
+	}
+	if in.ProviderID != "" {
+		f.IDs, err = engine.NamedMessages(ctx, tx, in.ProviderID)
+	}
+	return in.ProviderID != "" && len(f.IDs) == 0, err
 }
 
 func (in *messageListing) filter() (f store.MessageFilter, err error) {

@@ -11,9 +11,27 @@ import (
 
 // Listing is what every list is asked with.
 type Listing struct {
-	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"the most items of one answer"`
+	Limit  int    `query:"limit" minimum:"1" maximum:"1000" doc:"the most items of one answer: 100 if left out, and of CSV all"`
 	Cursor string `query:"cursor" maxLength:"1000" doc:"next of the answer before; from the beginning when it is left out"`
 	Format string `query:"format" enum:"json,csv" doc:"csv is a table, as with Accept: text/csv"`
+	Accept string `header:"Accept" hidden:"true"`
+}
+
+// pageSize is how many items an answer has that asks for no limit.
+const pageSize = 100
+
+// asked is what is asked for, to be narrowed.
+func (l *Listing) asked() *Listing { return l }
+
+// isWhole says whether all of it is asked for, as a table.
+func (l Listing) isWhole() bool { return l.Limit == 0 && l.Accept == "text/csv" }
+
+// size is how many items the answer has.
+func (l Listing) size() int {
+	if l.Limit == 0 {
+		return pageSize
+	}
+	return l.Limit
 }
 
 // page is a stretch of a list, and where the next one begins.
@@ -41,14 +59,14 @@ func (p page[T]) ownColumns() []string { return p.own }
 func (p page[T]) table() func(out io.Writer) error { return p.whole }
 
 // more is how many items to ask the store for: one more than are shown tells whether there are more.
-func (l Listing) more() int { return l.Limit + 1 }
+func (l Listing) more() int { return l.size() + 1 }
 
 // pageOf cuts what the store gave for more() to a page; position says where an item stands.
 func pageOf[T any](l Listing, items []T, position func(T) string) *listOf[T] {
 	out := &listOf[T]{Body: page[T]{Items: items}}
-	if len(items) > l.Limit {
-		out.Body.Items = items[:l.Limit]
-		out.Body.Next = base64.RawURLEncoding.EncodeToString([]byte(position(items[l.Limit-1])))
+	if size := l.size(); len(items) > size {
+		out.Body.Items = items[:size]
+		out.Body.Next = base64.RawURLEncoding.EncodeToString([]byte(position(items[size-1])))
 	}
 	if out.Body.Items == nil {
 		out.Body.Items = []T{}

@@ -204,7 +204,7 @@ func TestTheSuppressedAddressesAreATableAsAWhole(t *testing.T) {
 		return strings.Split(strings.TrimSpace(sv.get("/v1/suppressions?format=csv"+query).want(200).Text), "\n")
 	}
 	all := lines("")
-	if len(all) != 1+1201 || all[0] != "channel,address,reason,at" || !strings.Contains(strings.Join(all, "\n"), ",'=cmd,") {
+	if len(all) != 1+1201 || all[0] != "channel,address,reason,at,hash" || !strings.Contains(strings.Join(all, "\n"), ",'=cmd,") {
 		t.Errorf("%d lines, the first %s", len(all), all[0])
 	}
 	if n := len(lines("&channel=email")); n != 1+1200 {

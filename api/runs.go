@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"beckon/campaigns"
@@ -31,17 +32,29 @@ func (s *Server) listCampaignRuns(ctx context.Context, in *struct {
 	return pageOf(in.Listing, found, func(r campaigns.Run) string { return r.Occurrence.Format(time.RFC3339Nano) }), err
 }
 
-// latestRuns has no cursor: runs of different campaigns share their times, so that nothing would say where to go on.
-func (s *Server) latestRuns(ctx context.Context, in *struct {
-	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"100"`
-	Format string `query:"format" enum:"json,csv"`
-}) (*listOf[campaigns.Run], error) {
+// latestRuns is in the order of the runs' times; those of different campaigns that share one are told apart by their ids.
+func (s *Server) latestRuns(ctx context.Context, in *struct{ Listing }) (*listOf[campaigns.Run], error) {
+	position, err := in.after()
+	if err != nil {
+		return nil, err
+	}
+	var before time.Time
+	var id campaigns.ID
+	if position != "" {
+		at, name, _ := strings.Cut(position, " ")
+		if before, err = time.Parse(time.RFC3339Nano, at); err != nil {
+			return nil, badCursor()
+		}
+		if id, err = campaigns.ParseID("position", name); err != nil {
+			return nil, badCursor()
+		}
+	}
 	var found []campaigns.Run
-	err := s.store.View(ctx, func(tx *store.Tx) (err error) {
-		found, err = tx.Runs(ctx, campaigns.ID{}, time.Time{}, in.Limit)
+	err = s.store.View(ctx, func(tx *store.Tx) (err error) {
+		found, err = tx.LatestRuns(ctx, before, id, in.more())
 		return err
 	})
-	return pageOf(Listing{Limit: in.Limit}, found, nil), err
+	return pageOf(in.Listing, found, func(r campaigns.Run) string { return r.Occurrence.Format(time.RFC3339Nano) + " " + r.ID.String() }), err
 }
 
 func (s *Server) run(ctx context.Context, in *byID) (*some[campaigns.Run], error) {

@@ -90,7 +90,7 @@ const suppressionSpan = 8192
 // more: a list that breaks off says so in its last line.
 func (s *Server) writeSuppressions(ctx context.Context, channel string, after []byte, w io.Writer) error {
 	out := csv.NewWriter(w)
-	_ = out.Write([]string{"channel", "address", "reason", "at"}) // Flush's error is that of all writes
+	_ = out.Write([]string{"channel", "address", "reason", "at", "hash"}) // Flush's error is that of all writes
 	err := s.store.View(ctx, func(tx *store.Tx) error {
 		for {
 			found, err := tx.Suppressions(ctx, channel, after, suppressionSpan)
@@ -98,7 +98,7 @@ func (s *Server) writeSuppressions(ctx context.Context, channel string, after []
 				return err
 			}
 			for _, s := range found {
-				_ = out.Write([]string{s.Channel, harmless(s.Address), harmless(s.Reason), s.At.Format(time.RFC3339)})
+				_ = out.Write([]string{s.Channel, harmless(s.Address), harmless(s.Reason), s.At.Format(time.RFC3339), hex.EncodeToString(s.Hash)})
 			}
 			after = found[len(found)-1].Hash
 			if out.Flush(); out.Error() != nil {
@@ -108,7 +108,7 @@ func (s *Server) writeSuppressions(ctx context.Context, channel string, after []
 	})
 	if err != nil {
 		s.log.Error("the table of suppressed addresses broke off", "request_id", requestID(ctx), "err", err)
-		_ = out.Write([]string{"", "the list breaks off here: ask again", "", ""})
+		_ = out.Write([]string{"", "the list breaks off here: ask again", "", "", ""})
 	}
 	out.Flush()
 	return nil

@@ -35,6 +35,7 @@ type workspaceEdit struct {
 
 		Topics        *[]campaigns.Topic `json:"topics,omitempty" maxItems:"50" doc:"what people may want or leave by itself"`
 		ShortDomain   *string            `json:"short_domain,omitempty" doc:"a host of yours that leads to this service, for short links in text messages; empty for public_url and /s/"`
+		LinkHosts     *[]string          `json:"link_hosts,omitempty" doc:"hosts whose links are counted also where a customer's data says them, at most 20"`
 		ShortLinkDays *int               `json:"short_link_days,omitempty" doc:"for how long short links work, 1 to 3660"`
 	}
 }
@@ -121,6 +122,7 @@ func (in *workspaceEdit) apply(w *campaigns.Workspace) {
 	replace(b.Topics, &w.Topics)
 	replace(b.ShortDomain, &w.ShortDomain)
 	replace(b.ShortLinkDays, &w.ShortLinkDays)
+	replace(b.LinkHosts, &w.LinkHosts)
 }
 
 // replace puts what is given in the place of a setting.

@@ -27,6 +27,7 @@ type GatewaySettings struct {
 	Answer   *GatewayAnswer   `json:"answer,omitempty" doc:"how to read what the service answers"`
 	Receipts *GatewayReceipts `json:"receipts,omitempty" doc:"how to read what it posts to /hooks/{channel}/receipts"`
 	Inbound  *GatewayInbound  `json:"inbound,omitempty" doc:"how to read what it posts to /hooks/{channel}/inbound"`
+	Query    *GatewayQuery    `json:"query,omitempty" doc:"how to ask what became of a message whose outcome is unknown; without it nobody asks"`
 
 	Address string   `json:"address,omitempty" doc:"of a kind of your own: the text attribute that holds the address"`
 	Consent string   `json:"consent,omitempty" doc:"of a kind of your own: the bool attribute that holds the consent; none: for transactional messages only"`
@@ -125,6 +126,7 @@ func (s *GatewaySettings) check() error {
 	checks.Under("answer.", full.Answer.check())
 	checks.Under("receipts.", full.Receipts.check())
 	checks.Under("inbound.", full.Inbound.check())
+	checks.Under("query.", full.Query.check())
 	full.checkKind(&checks)
 	return checks.Err()
 }

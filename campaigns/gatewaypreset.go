@@ -30,6 +30,10 @@ func (s GatewaySettings) Complete() GatewaySettings {
 	if s.Inbound == nil {
 		s.Inbound = base.Inbound
 	}
+	if s.Query == nil {
+		s.Query = base.Query
+	}
+	s.Query = s.Query.complete()
 	return s
 }
 
@@ -46,6 +50,9 @@ func twilio() GatewaySettings {
 		Receipts: &GatewayReceipts{ID: "MessageSid", Status: "MessageStatus", Delivered: []string{"delivered", "read"}, Failed: []string{"failed", "canceled"},
 			Bounced: []string{"undelivered"}, Code: "ErrorCode", Hard: []string{"30005", "30006"}, Detail: "ErrorCode"},
 		Inbound: &GatewayInbound{ID: "MessageSid", From: "From", To: "To", Text: "Body", Answer: "<Response></Response>"},
+		Query: &GatewayQuery{URL: "/2010-04-01/Accounts/{% if access_key != '' %}{{ access_key }}{% else %}{{ username }}{% endif %}/Messages/{{ message.provider_id }}.json",
+			ID: "sid", Status: "status", Accepted: []string{"accepted", "scheduled", "queued", "sending", "sent"}, Delivered: []string{"delivered", "read"},
+			Failed: []string{"failed", "canceled"}, Bounced: []string{"undelivered"}, Code: "error_code", Hard: []string{"30005", "30006"}, Detail: "error_message"},
 	}
 }
 
@@ -65,6 +72,10 @@ func aliyun() GatewaySettings {
 			Hard: []string{"isv.MOBILE_NUMBER_ILLEGAL"}},
 		Receipts: &GatewayReceipts{ID: "biz_id", Status: "success", Delivered: []string{"true"}, Failed: []string{"false"}, Code: "err_code", Detail: "err_msg",
 			At: "report_time", Zone: "Asia/Shanghai", Answer: `{"code":0,"msg":"成功"}`},
+		Query: &GatewayQuery{URL: "/", Method: "POST", ContentType: "application/x-www-form-urlencoded", Body: "Action=QuerySendDetails&Version=2017-05-25&RegionId=cn-hangzhou" +
+			"&PhoneNumber={{ message.to | remove_first: '+' }}&SendDate={{ message.sent_on }}&PageSize=50&CurrentPage=1",
+			List: "SmsSendDetailDTOs.SmsSendDetailDTO", OwnID: "OutId", Status: "SendStatus", Accepted: []string{"1"}, Delivered: []string{"3"}, Failed: []string{"2"},
+			Code: "ErrCode", At: "ReceiveDate", Zone: "Asia/Shanghai"},
 		Inbound: &GatewayInbound{ID: "sequence_id", From: "phone_number", To: "dest_code", Text: "content", At: "send_time", Zone: "Asia/Shanghai", Answer: `{"code":0,"msg":"成功"}`},
 	}
 }

@@ -43,16 +43,17 @@ type Reject struct {
 
 // The kinds of import.
 const (
-	ImportCustomers   = "customers"
-	ImportPurchases   = "purchases"
-	ImportEvents      = "events"
-	ImportPoints      = "points"
-	ImportAssignments = "assignments"
+	ImportCustomers    = "customers"
+	ImportPurchases    = "purchases"
+	ImportEvents       = "events"
+	ImportPoints       = "points"
+	ImportAssignments  = "assignments"
+	ImportSuppressions = "suppressions"
 )
 
 // ImportKinds are all of them.
 func ImportKinds() []string {
-	return []string{ImportCustomers, ImportPurchases, ImportEvents, ImportPoints, ImportAssignments}
+	return []string{ImportCustomers, ImportPurchases, ImportEvents, ImportPoints, ImportAssignments, ImportSuppressions}
 }
 
 // Check says what is wrong with the options.

@@ -50,6 +50,10 @@ func (w *Workspace) checkPeople(checks *Checks) {
 	}
 	host := regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]{0,100}[a-z0-9])?(:[0-9]{1,5})?$`)
 	checks.Require(w.ShortDomain == "" || host.MatchString(w.ShortDomain), "short_domain", "%q should be the name of a host alone, such as s.example.cn", shorten(w.ShortDomain))
+	checks.Require(len(w.LinkHosts) <= 20, "link_hosts", "should be at most 20")
+	for _, named := range w.LinkHosts {
+		checks.Require(host.MatchString(strings.TrimPrefix(named, "*.")), "link_hosts", "%q should be the name of a host alone, such as partner.example or *.example.com", shorten(named))
+	}
 	checks.Require(w.ShortLinkDays >= 0 && w.ShortLinkDays <= 3660, "short_link_days", "should be between 1 and 3660; 0 for %d", shortLinkDays)
 }
 

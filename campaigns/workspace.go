@@ -28,9 +28,10 @@ type Workspace struct {
 	Blackouts     []Blackout  `json:"blackouts" doc:"days on which nothing but transactional messages is sent"`
 	Unknown       string      `json:"unknown" enum:"leave,resend" doc:"what becomes of a message of which nobody knows whether its provider took it: it is left as unknown, or sent once more"`
 
-	Topics        []Topic `json:"topics,omitempty" doc:"what people may want or leave by itself, at most 50"`
-	ShortDomain   string  `json:"short_domain,omitempty" doc:"a host of yours that leads to this service, for short links in text messages, such as s.example.cn; public_url and /s/ if left out"`
-	ShortLinkDays int     `json:"short_link_days,omitempty" doc:"for how long short links work; 90 if left out"`
+	Topics        []Topic  `json:"topics,omitempty" doc:"what people may want or leave by itself, at most 50"`
+	ShortDomain   string   `json:"short_domain,omitempty" doc:"a host of yours that leads to this service, for short links in text messages, such as s.example.cn; public_url and /s/ if left out"`
+	LinkHosts     []string `json:"link_hosts,omitempty" doc:"hosts whose links are counted also where a customer's data says them, such as partner.example or *.example.com, at most 20; those in a template's own words are counted anyway, and all other links stay as they are"`
+	ShortLinkDays int      `json:"short_link_days,omitempty" doc:"for how long short links work; 90 if left out"`
 }
 
 // What becomes of a message whose outcome is unknown. A workspace from before there was the choice leaves it.

@@ -153,11 +153,12 @@ func (b *batch) priceOf(p *person, v *variant, w *way) int64 {
 	if v.offer != nil {
 		code = someCode
 	}
-	parts, err := say(w.template, b.would(p, v, w, code))
+	m := b.would(p, v, w, code)
+	parts, err := say(w.template, m)
 	if err != nil {
 		return w.cost.perMessage
 	}
-	text := shortForm(parts["text"], w.shortPrefix(b))
+	text := shortForm(parts["text"], w.shortPrefix(b), keptHosts(m))
 	return w.cost.of(w.kind, templates.Segments(text).Segments)
 }
 

@@ -30,6 +30,9 @@ func (b *batch) isPrintable(p *person) bool {
 		for _, name := range says.variables {
 			if strings.HasPrefix(name, linksGroup+".") || name == "code" {
 				texts += 120
+				if name == linksGroup+"."+hostsName {
+					texts += len(b.hosts(says))
+				}
 				continue
 			}
 			if b.dry && !says.required[name] {

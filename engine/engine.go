@@ -51,6 +51,7 @@ type Engine struct {
 	opens     func(campaigns.Channel, channel.Options) (channel.Sender, error)
 	flight    flight
 	stamps    atomic.Pointer[stamps] // that links are signed with
+	sessions  sessions
 	realClock bool
 	skewed    atomic.Bool // the clock is too far from PostgreSQL's to claim anything
 }
@@ -110,7 +111,6 @@ func (e *Engine) steps() []step {
 		{"looks", time.Second, e.Look, false},
 		{"receipts", time.Second, e.Receipts, true},
 		{"words", time.Second, e.Answer, true},
-		{"replies", time.Second, e.Reply, true},
 		{"lose", 5 * time.Second, e.Lose, true},
 		{"inboxes", inboxEvery, e.Inboxes, true},
 		{"house", time.Minute, e.House, true},
@@ -135,6 +135,11 @@ func (e *Engine) Run(ctx context.Context) {
 	}
 	for i, s := range steps {
 		running.Go(func() { e.loop(ctx, s, kicks, kicks[i]) })
+	}
+	e.sessions.keep(true)
+	defer e.sessions.keep(false)
+	for _, c := range e.allChores() {
+		running.Go(func() { e.choreLoop(ctx, c) })
 	}
 	running.Go(func() { e.triggerLoop(ctx) })
 	running.Go(func() { e.sendLoop(ctx) })
@@ -218,7 +223,11 @@ func (e *Engine) Settle(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if total+decided+sent == 0 {
+		done, err := e.Chores(ctx)
+		if err != nil {
+			return err
+		}
+		if total+decided+sent+done == 0 {
 			return nil
 		}
 	}

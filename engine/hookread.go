@@ -7,9 +7,7 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
-	"time"
 
 	"beckon/campaigns"
 	"beckon/engine/channel"
@@ -140,7 +138,7 @@ func readReceipt(p posted, how *campaigns.GatewayReceipts) (campaigns.Receipt, e
 	}
 	r.Hard = (r.Status == campaigns.MessageBounced || r.Status == campaigns.MessageFailed) && slices.Contains(how.Hard, code)
 	r.Detail = bounded(strings.Join(slices.Compact(slices.DeleteFunc([]string{status, code, r.Detail}, func(s string) bool { return s == "" })), " "))
-	r.At = readTime(p.text(how.At), how.Zone)
+	r.At = channel.TimeOf(p.text(how.At), how.Zone)
 	return r, nil
 }
 
@@ -163,7 +161,7 @@ func (e *Engine) hookInbound(ctx context.Context, c *campaigns.Channel, h Hook) 
 }
 
 func readInbound(p posted, how *campaigns.GatewayInbound) (campaigns.Inbound, error) {
-	in := campaigns.Inbound{ProviderID: p.text(how.ID), From: p.text(how.From), To: p.text(how.To), Text: p.text(how.Text), At: readTime(p.text(how.At), how.Zone)}
+	in := campaigns.Inbound{ProviderID: p.text(how.ID), From: p.text(how.From), To: p.text(how.To), Text: p.text(how.Text), At: channel.TimeOf(p.text(how.At), how.Zone)}
 	switch {
 	case in.From == "" || len(in.From) > 300 || len(in.To) > 300 || len(in.ProviderID) > 300:
 		return in, fmt.Errorf("%s is missing or too long: it says who wrote", how.From)
@@ -171,30 +169,6 @@ func readInbound(p posted, how *campaigns.GatewayInbound) (campaigns.Inbound, er
 		return in, fmt.Errorf("%s is longer than 10000 bytes", how.Text)
 	}
 	return in, nil
-}
-
-// readTime reads RFC 3339, a wall clock of a zone, or Unix seconds or milliseconds; anything else is the zero time, which
-// stands for now.
-func readTime(text, zone string) time.Time {
-	if unix, err := strconv.ParseInt(text, 10, 64); err == nil && len(text) <= 13 {
-		if unix > 1e11 {
-			return time.UnixMilli(unix)
-		}
-		return time.Unix(unix, 0)
-	}
-	if at, err := time.Parse(time.RFC3339, text); err == nil {
-		return at
-	}
-	place, err := time.LoadLocation(zone)
-	if err != nil {
-		return time.Time{}
-	}
-	for _, layout := range []string{time.DateTime, "2006-01-02T15:04:05", "2006/01/02 15:04:05", "20060102150405"} {
-		if at, err := time.ParseInLocation(layout, text, place); err == nil {
-			return at
-		}
-	}
-	return time.Time{}
 }
 
 // bounded is one line of at most 300 bytes of what a provider said.

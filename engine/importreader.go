@@ -66,6 +66,12 @@ func newImportReader(ctx context.Context, s *store.Store, tx *store.Tx, options 
 		shape, r.kind = eventImport(r, attributes, months)
 	case campaigns.ImportPoints:
 		shape, r.kind = pointImport(r)
+	case campaigns.ImportSuppressions:
+		own, err := tx.OwnKindNames(ctx)
+		if err != nil {
+			return nil, err
+		}
+		shape, r.kind = suppressionImport(r, own, func(channel, address string) ([]byte, error) { return s.AddressHash(ctx, channel, address) })
 	case campaigns.ImportAssignments:
 		arms, err := tx.AssignmentArms(ctx, *options.CampaignID)
 		if err != nil {

@@ -20,7 +20,7 @@ func (w *world) hears(from, text string) {
 
 func (w *world) answers() {
 	w.Helper()
-	for _, step := range []func(context.Context) (int, error){w.engine.Answer, w.engine.Reply} {
+	for _, step := range []func(context.Context) (int, error){w.engine.Answer, w.engine.Chores} {
 		_, err := step(w.ctx)
 		w.must(err)
 	}
@@ -141,7 +141,7 @@ func TestAnAnswerWhoseNodeDiedIsNotSentAgain(t *testing.T) {
 	dead := campaigns.NewID(w.clock.Now())
 	var claimed []campaigns.Reply
 	w.update(func(tx *store.Tx) (err error) {
-		claimed, err = tx.ClaimReplies(w.ctx, dead, 10)
+		claimed, err = tx.ClaimReplies(w.ctx, dead, campaigns.Catcher, 10)
 		return err
 	})
 	if len(claimed) != 1 {

@@ -21,6 +21,7 @@ type worker struct {
 	owner     campaigns.ID
 	channelID string
 	sender    channel.Sender
+	shared    *session // the sender, where others may send over it too
 	revision  int64
 	hooks     string    // where the channel's provider was told that receipts go
 	looked    time.Time // when the channel's settings were last read
@@ -51,10 +52,21 @@ const (
 )
 
 func (w *worker) close() {
-	if w.sender != nil {
+	switch {
+	case w.shared != nil:
+		w.engine.sessions.end(w.channelID, w.shared, true)
+	case w.sender != nil:
 		_ = w.sender.Close() // the session ends either way
-		w.sender = nil
 	}
+	w.sender, w.shared = nil, nil
+}
+
+// abandon leaves a sender alone that hangs in a message.
+func (w *worker) abandon() {
+	if w.shared != nil {
+		w.engine.sessions.end(w.channelID, w.shared, false)
+	}
+	w.sender, w.shared = nil, nil
 }
 
 // marked is a batch of messages of leased lanes that are marked as being sent; verdicts say which of them must not go, and
@@ -304,6 +316,9 @@ func (w *worker) open(ctx context.Context) error {
 	}
 	w.close()
 	w.sender, w.hooks = opened, options.Hooks
+	if c.Kind == campaigns.KindSMPP {
+		w.shared = w.engine.sessions.share(c.ID, opened)
+	}
 	w.revision, w.rate, w.keeps, w.cost = c.Revision, c.Settings.Rate(), c.Settings.KeepContent, cost
 	w.sizeMost = max(1, min(batchMax, flightMax*flightShare/(flightShare+1)/(2*connections(&c))))
 	w.size = min(w.size, w.sizeMost)
@@ -343,7 +358,7 @@ func (w *worker) sendAll(limit context.Context, batch marked) (outcomes, int) {
 	}
 	sending.Wait()
 	if heard.abandoned {
-		w.sender = nil
+		w.abandon()
 	}
 	done.answers = heard.answers
 	if batch.channel != w.channelID {

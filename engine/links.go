@@ -20,6 +20,8 @@ type links struct {
 	own    *stamp  // of one goroutine that signs many
 	stamps *stamps // of many goroutines; without either a stamp is made each time
 
+	hosts linkHosts // whose links are made countable
+
 	inert bool // of tests: they lead nowhere
 }
 

@@ -105,7 +105,7 @@ func TestAddressesInATextBecomeShort(t *testing.T) {
 		"ftp://a.test https://a.test，https://b": "ftp://a.test #，#",
 		"": "",
 	} {
-		if got := replaceURLs(text, "", func(string) string { return "#" }); got != want {
+		if got := replaceURLs(text, "", nil, func(string) string { return "#" }); got != want {
 			t.Errorf("%q became %q, want %q", text, got, want)
 		}
 	}
@@ -118,8 +118,8 @@ func TestAShortFormIsAsLongAsTheTextThatIsSent(t *testing.T) {
 		m := &campaigns.Message{ID: campaigns.NewID(time.UnixMilli(rapid.Int64Range(0, 1<<40).Draw(t, "at")))}
 		sent, made := someLinks().shorten(text, "https://s.test/", m)
 		again, _ := someLinks().shorten(text, "https://s.test/", m)
-		if len(shortForm(text, "https://s.test/")) != len(sent) || again != sent {
-			t.Fatalf("%q is sent as %q, then %q, and was counted as %q", text, sent, again, shortForm(text, "https://s.test/"))
+		if len(shortForm(text, "https://s.test/", nil)) != len(sent) || again != sent {
+			t.Fatalf("%q is sent as %q, then %q, and was counted as %q", text, sent, again, shortForm(text, "https://s.test/", nil))
 		}
 		for _, link := range made {
 			if !isCode(link.Code) || !strings.Contains(sent, "https://s.test/"+link.Code) || !strings.Contains(text, link.URL) {
@@ -169,5 +169,22 @@ func TestMachinesThatReadMailAreToldFromPeople(t *testing.T) {
 	}
 	if AgentOf("Mozilla/5.0 (X11; Linux x86_64) Chrome/120", "prefetch;prerender") != "machine" {
 		t.Error("a prefetch counts as a person")
+	}
+}
+
+func TestOnlyLinksOfKnownHostsAreSigned(t *testing.T) {
+	hosts := linkHosts{"https://shop.test", "http://shop.test:8080", "partner.test", "*.wild.test"}
+	for url, want := range map[string]bool{
+		"https://shop.test/x": true, "HTTPS://Shop.Test": true, "http://shop.test/x": false, "http://shop.test:8080/?q": true, "http://partner.test/": true,
+		"https://a.wild.test": true, "https://wild.test": false, "https://evilwild.test": false,
+		"https://shop.test.evil.test/": false, "https://shop.test@evil.test/": false, `https://shop.test\@evil.test/`: false, "https://evil.test/https://shop.test": false,
+		"https://evil.test#shop.test": false, "https://shop.test%2eevil.test/": false, "https://": false,
+	} {
+		if hosts.allow(url) != want {
+			t.Errorf("%s: %v", url, !want)
+		}
+		if !linkHosts(nil).allow(url) {
+			t.Errorf("%s of a message from before is not signed any more", url)
+		}
 	}
 }

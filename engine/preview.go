@@ -165,7 +165,7 @@ func (b *batch) show(p *person, v *variant, w *way) (*campaigns.Message, templat
 		err = errVarsMax
 	}
 	if prefix := w.shortPrefix(b); err == nil && prefix != "" && !b.links.inert {
-		parts["text"] = shortForm(parts["text"], prefix) // as long as it will be
+		parts["text"] = shortForm(parts["text"], prefix, keptHosts(m)) // as long as it will be
 	}
 	return m, parts, err
 }

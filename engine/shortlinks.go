@@ -38,7 +38,7 @@ func shortPrefix(w *campaigns.Workspace, base string) string {
 // shorten puts short links in the place of the addresses in a text.
 func (l links) shorten(text, prefix string, m *campaigns.Message) (string, []campaigns.Link) {
 	var made []campaigns.Link
-	short := replaceURLs(text, prefix, func(url string) string {
+	short := replaceURLs(text, prefix, l.hosts, func(url string) string {
 		made = append(made, campaigns.Link{Code: l.code(m.ID, len(made)), No: m.No, MessageID: m.ID, URL: url})
 		return made[len(made)-1].Code
 	})
@@ -46,11 +46,11 @@ func (l links) shorten(text, prefix string, m *campaigns.Message) (string, []cam
 }
 
 // shortForm is a text as long as it will be with short links, before they are known: for counting segments.
-func shortForm(text, prefix string) string {
+func shortForm(text, prefix string, hosts linkHosts) string {
 	if prefix == "" {
 		return text
 	}
-	return replaceURLs(text, prefix, func(string) string { return codeDigits[:codeSize] })
+	return replaceURLs(text, prefix, hosts, func(string) string { return codeDigits[:codeSize] })
 }
 
 // code is the code of a message's n-th short link.
@@ -69,10 +69,11 @@ func isCode(text string) bool {
 	return len(text) == codeSize && strings.Trim(text, codeDigits) == ""
 }
 
-// replaceURLs puts a prefix and a code in the place of each address of a text that begins with http:// or https://. An
+// replaceURLs puts a prefix and a code in the place of each address of a text that begins with http:// or https:// and whose
+// host is among those given. An
 // address ends before a blank, a quote, an angle bracket or any letter outside ASCII: in Chinese nothing else stands between
 // an address and what follows it. Punctuation at its end belongs to the sentence.
-func replaceURLs(text, prefix string, code func(url string) string) string {
+func replaceURLs(text, prefix string, hosts linkHosts, code func(url string) string) string {
 	var out strings.Builder
 	rest := text
 	for {
@@ -89,6 +90,8 @@ func replaceURLs(text, prefix string, code func(url string) string) string {
 		switch {
 		case !isWeb(url) || len(url) > trackedURLMax:
 			url = rest[i : i+len("http")] // only so much is passed over: another may begin soon
+			out.WriteString(url)
+		case !hosts.allow(url):
 			out.WriteString(url)
 		default:
 			out.WriteString(prefix + code(url))

@@ -36,7 +36,7 @@ func (e *Engine) tracked(ctx context.Context, m *campaigns.Message, parts templa
 		return nil, err
 	}
 	made := maps.Clone(parts)
-	l := links{key: key, base: base, stamps: e.stampsOf(key)}
+	l := links{key: key, base: base, hosts: keptHosts(m), stamps: e.stampsOf(key)}
 	if text := parts["text"]; short != "" {
 		made["text"], m.Links = l.shorten(text, short, m)
 	} else if parts["html"] != "" {
@@ -111,7 +111,7 @@ func (l links) target(tag string) (url string, begin, end int) {
 			}
 		}
 	}
-	if !isWeb(url) || len(url) > trackedURLMax || strings.HasPrefix(url, l.base+"/u/") {
+	if !isWeb(url) || len(url) > trackedURLMax || strings.HasPrefix(url, l.base+"/u/") || !l.hosts.allow(url) {
 		return "", 0, 0
 	}
 	return url, begin, end

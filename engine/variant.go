@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"beckon/campaigns"
 	"beckon/campaigns/store"
@@ -165,7 +166,8 @@ func (w *way) keepsLinks() {
 	}
 	if w.kind == campaigns.Email || w.kind == campaigns.SMS {
 		for _, s := range w.sayings {
-			s.variables = append(slices.Clone(s.variables), name)
+			s.origins = strings.Join(append(s.words.Origins(), templates.OriginsIn(w.signOff, w.optOut)...), " ")
+			s.variables = append(slices.Clone(s.variables), name, linksGroup+"."+hostsName)
 			slices.Sort(s.variables)
 		}
 	}
@@ -194,6 +196,7 @@ type saying struct {
 	words     *templates.Words
 	variables []string        // what is kept with a message, sorted
 	required  map[string]bool // those without a default
+	origins   string          // of the links in its words and its sender's, where links are made countable
 }
 
 // say gives a way its words.

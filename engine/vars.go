@@ -175,6 +175,10 @@ func (b *batch) value(p *person, v *variant, w *way, name, code string) any {
 		if !b.links.inert {
 			return b.links.base
 		}
+	case linksGroup + "." + hostsName:
+		if !b.links.inert {
+			return b.hosts(b.saying(p, w))
+		}
 	case linksGroup + "." + shortName:
 		if prefix := shortPrefix(b.workspace, b.links.base); prefix != "" && !b.links.inert {
 			return prefix

@@ -69,6 +69,7 @@ type Words struct {
 	printed   []*printed // variables, with their paths
 	required  []string
 	defaults  map[string]string
+	origins   []string
 }
 
 // part is one compiled part; locals are the names that it assigns itself, size is about how long it becomes. Pieces are the
@@ -142,6 +143,7 @@ func parseWords(src *Source, field string, parts map[string]string, language str
 	for _, name := range w.variables {
 		w.printed = append(w.printed, newPrinted(name))
 	}
+	w.origins = originsOf(slices.AppendSeq(slices.Collect(maps.Values(all)), maps.Values(w.defaults)))
 	w.required = slices.DeleteFunc(slices.Clone(w.variables), func(name string) bool {
 		_, has := w.defaults[name]
 		return has

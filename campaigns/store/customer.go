@@ -49,6 +49,15 @@ func (tx *Tx) ListCustomers(ctx context.Context, afterNo int64, limit int) ([]*c
 	return many(ctx, tx, "customers", selectCustomers(attributes)+`c.no > $1 ORDER BY c.no LIMIT $2`, customerScan(attributes), afterNo, limit)
 }
 
+// CustomersOf reads customers by their numbers, in order of those; numbers of nobody are left out.
+func (tx *Tx) CustomersOf(ctx context.Context, nos []int64) ([]*campaigns.Customer, error) {
+	attributes, err := tx.customerAttributes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return many(ctx, tx, "customers", selectCustomers(attributes)+`c.no = ANY($1) ORDER BY c.no`, customerScan(attributes), nos)
+}
+
 // customerAttributes are the registered attributes that are columns of customers.
 func (tx *Tx) customerAttributes(ctx context.Context) ([]campaigns.Attribute, error) {
 	all, err := tx.Attributes(ctx)

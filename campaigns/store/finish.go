@@ -78,6 +78,7 @@ func (tx *Tx) recordOutcomes(ctx context.Context, batch *pgx.Batch, at campaigns
 		f.carriers, f.resent, at, f.paid).QueryRow(func(row pgx.Row) error { return row.Scan(&found) })
 	queueProviderIDs(batch, f.names)
 	queueLapses(batch, tx.Now, results)
+	queueQuestions(batch, tx.Now, results)
 	if err := tx.tx.SendBatch(ctx, batch).Close(); err != nil {
 		return nil, fmt.Errorf("recording outcomes: %w", err)
 	}
@@ -237,9 +238,11 @@ func (tx *Tx) LoseMessages(ctx context.Context, again bool) (int64, error) {
 		unknown AS (UPDATE messages m SET status = 'unknown', finished_at = $1, attempts = lost.attempts, paid_micros = `+paidUnknown+`,
 			history = history || jsonb_build_array(jsonb_build_object('at', lost.sending_at, 'status', 'sending'),
 			jsonb_build_object('at', $1::timestamptz, 'status', 'unknown', 'detail', $3::text))
-		FROM lost WHERE m.id = lost.message_id AND m.no = lost.no AND m.status = 'queued' RETURNING m.no, m.run_id),
-		moves AS (SELECT run_id, 'queued' AS before, 'unknown' AS after FROM unknown)`+counting+`
-		INSERT INTO changes (xid, no, kind) SELECT pg_current_xact_id(), no, $2::smallint FROM unknown`, tx.Now, changedMessages, diedSending)
+		FROM lost WHERE m.id = lost.message_id AND m.no = lost.no AND m.status = 'queued' RETURNING m.no, m.id, m.queued_at, m.channel_id, m.run_id),
+		moves AS (SELECT run_id, 'queued' AS before, 'unknown' AS after FROM unknown)`+counting+`,
+		asked AS (INSERT INTO questions (no, message_id, queued_at, channel_id, due_at) SELECT u.no, u.id, u.queued_at, u.channel_id, $4
+			FROM unknown u JOIN channels c ON c.id = u.channel_id AND c.kind = 'gateway' ON CONFLICT DO NOTHING)
+		INSERT INTO changes (xid, no, kind) SELECT pg_current_xact_id(), no, $2::smallint FROM unknown`, tx.Now, changedMessages, diedSending, tx.Now.Add(campaigns.Backoff(1)))
 	return lost + n, err
 }
 

@@ -72,6 +72,8 @@ func (m *Merge) read(ctx context.Context, tx *Tx, i *campaigns.Import) error {
 		m.merge = func(ctx context.Context, tx *Tx, from string) (MergeCounts, error) {
 			return m.mergePoints(ctx, tx, from, w.Zone)
 		}
+	case campaigns.ImportSuppressions:
+		m.first, m.merge = nil, m.mergeSuppressions
 	case campaigns.ImportAssignments:
 		m.merge = func(ctx context.Context, tx *Tx, from string) (MergeCounts, error) {
 			return m.mergeAssignments(ctx, tx, from, *i.Options.CampaignID)

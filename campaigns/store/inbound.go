@@ -69,18 +69,24 @@ func (tx *Tx) QueueReply(ctx context.Context, r *campaigns.Reply) error {
 	return err
 }
 
-// ClaimReplies marks answers of one channel that are due as being sent by an owner, and gives them. While all sending is
+// RepliesDue are the channels that have answers to send. While all sending is stopped there are none.
+func (tx *Tx) RepliesDue(ctx context.Context) ([]string, error) {
+	return many(ctx, tx, "channels with answers", `SELECT DISTINCT channel_id FROM replies WHERE status = 'queued' AND due_at <= $1 AND `+notStopped+` ORDER BY channel_id`,
+		pgx.RowTo[string], tx.Now)
+}
+
+// ClaimReplies marks answers of a channel that are due as being sent by an owner, and gives them. While all sending is
 // stopped there are none.
-func (tx *Tx) ClaimReplies(ctx context.Context, owner campaigns.ID, limit int) ([]campaigns.Reply, error) {
+func (tx *Tx) ClaimReplies(ctx context.Context, owner campaigns.ID, channel string, limit int) ([]campaigns.Reply, error) {
 	return many(ctx, tx, "answers", `UPDATE replies SET status = 'sending', owner = $2, sending_at = $1, attempts = attempts + 1
 		WHERE status = 'queued' AND id IN (SELECT id FROM replies WHERE status = 'queued' AND due_at <= $1
-			AND channel_id = (SELECT channel_id FROM replies WHERE status = 'queued' AND due_at <= $1 ORDER BY due_at LIMIT 1) AND `+notStopped+`
+			AND channel_id = $4 AND `+notStopped+`
 			ORDER BY due_at LIMIT $3 FOR UPDATE SKIP LOCKED) RETURNING id, channel_id, address, word, text, attempts`,
 		func(row pgx.CollectableRow) (campaigns.Reply, error) {
 			var r campaigns.Reply
 			err := row.Scan(&r.ID, &r.ChannelID, &r.Address, &r.Word, &r.Text, &r.Attempts)
 			return r, err
-		}, tx.Now, owner, limit)
+		}, tx.Now, owner, limit, channel)
 }
 
 // FinishReply records what became of an attempt to send an answer. One that was given up meanwhile takes its real outcome,

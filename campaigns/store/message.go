@@ -2,6 +2,9 @@ package store
 
 import (
 	"context"
+	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -52,10 +55,55 @@ type MessageFilter struct {
 
 // Messages lists messages from the newest, without rendered content.
 func (tx *Tx) Messages(ctx context.Context, f MessageFilter) ([]campaigns.Message, error) {
+	where, args := f.where()
+	return many(ctx, tx, "messages", messageColumns+where+` ORDER BY m.id DESC LIMIT `+strconv.Itoa(f.Limit), scanMessage, args...)
+}
+
+// EachMessage gives all messages from the newest, without regard to the filter's limit, as they are read.
+func (tx *Tx) EachMessage(ctx context.Context, f MessageFilter, each func(m *campaigns.Message) error) error {
+	where, args := f.where()
+	rows, err := tx.tx.Query(ctx, messageColumns+where+` ORDER BY m.id DESC`, args...)
+	if err != nil {
+		return fmt.Errorf("reading messages: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		m, err := scanMessage(rows)
+		if err != nil {
+			return fmt.Errorf("reading messages: %w", err)
+		}
+		if err := each(&m); err != nil {
+			return err
+		}
+	}
+	return wrapped("reading messages", rows.Err())
+}
+
+// where is the filter as SQL. Only what narrows is in it, so that PostgreSQL plans for that. A message's id begins with the
+// time by which its month is known: in the order of the ids it is in that of the times.
+func (f *MessageFilter) where() (string, []any) {
+	var conditions []string
+	var args []any
+	add := func(narrows bool, condition string, values ...any) {
+		if !narrows {
+			return
+		}
+		for i := range values {
+			condition = strings.ReplaceAll(condition, "$"+strconv.Itoa(i+1)+"?", "$"+strconv.Itoa(len(args)+i+1))
+		}
+		conditions, args = append(conditions, condition), append(args, values...)
+	}
 	none := campaigns.ID{}
-	return many(ctx, tx, "messages", messageColumns+` WHERE ($1 = 0 OR m.no = $1) AND ($2 OR m.campaign_id = $3) AND ($4 OR m.run_id = $5)
-		AND ($6 = '' OR m.status = $6) AND ($7 OR (m.id < $8 AND m.queued_at <= $9)) AND ($11::uuid[] IS NULL OR m.id = ANY($11)) ORDER BY m.queued_at DESC, m.id DESC LIMIT $10`, scanMessage,
-		f.No, f.Campaign == none, f.Campaign, f.Run == none, f.Run, f.Status, f.Before == none, f.Before, campaigns.TimeOf(f.Before), f.Limit, f.IDs)
+	add(f.No != 0, "m.no = $1?", f.No)
+	add(f.Campaign != none, "m.campaign_id = $1?", f.Campaign)
+	add(f.Run != none, "m.run_id = $1?", f.Run)
+	add(f.Status != "", "m.status = $1?", string(f.Status))
+	add(f.Before != none, "m.id < $1? AND m.queued_at <= $2?", f.Before, campaigns.TimeOf(f.Before))
+	add(f.IDs != nil, "m.id = ANY($1?)", f.IDs)
+	if len(conditions) == 0 {
+		return "", nil
+	}
+	return " WHERE " + strings.Join(conditions, " AND "), args
 }
 
 // WithMessage lists up to limit customers of a run whose message has a status, ascending, beginning after a number.

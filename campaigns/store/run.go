@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -36,12 +37,24 @@ func (tx *Tx) Run(ctx context.Context, id campaigns.ID) (campaigns.Run, error) {
 func (tx *Tx) Runs(ctx context.Context, campaign campaigns.ID, before time.Time, limit int) ([]campaigns.Run, error) {
 	runs, err := many(ctx, tx, "runs", runColumns+` WHERE ($1 OR campaign_id = $2) AND ($3::timestamptz IS NULL OR occurrence < $3)
 		ORDER BY occurrence DESC, id DESC LIMIT $4`, scanRun, campaign == campaigns.ID{}, campaign, nullTime(before), limit)
+	return runs, errors.Join(err, tx.countRuns(ctx, runs))
+}
+
+// LatestRuns lists runs of all campaigns with their counts, the latest first, beginning after the one of a time and id; with
+// the zero time from the latest.
+func (tx *Tx) LatestRuns(ctx context.Context, before time.Time, id campaigns.ID, limit int) ([]campaigns.Run, error) {
+	runs, err := many(ctx, tx, "runs", runColumns+` WHERE $1::timestamptz IS NULL OR (occurrence, id) < ($1, $2) ORDER BY occurrence DESC, id DESC LIMIT $3`,
+		scanRun, nullTime(before), id, limit)
+	return runs, errors.Join(err, tx.countRuns(ctx, runs))
+}
+
+func (tx *Tx) countRuns(ctx context.Context, runs []campaigns.Run) error {
 	for i := range runs {
 		if err := tx.countRun(ctx, &runs[i]); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return runs, err
+	return nil
 }
 
 // OpenRuns lists runs that have something to do, without counts.

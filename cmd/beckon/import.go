@@ -21,7 +21,7 @@ import (
 
 type importCommand struct {
 	database
-	Kind     string            `arg:"" help:"customers, purchases, events, points or assignments." enum:"customers,purchases,events,points,assignments"`
+	Kind     string            `arg:"" help:"customers, purchases, events, points, assignments or suppressions." enum:"customers,purchases,events,points,assignments,suppressions"`
 	File     string            `arg:"" help:"CSV or NDJSON, gzip too; - reads standard input."`
 	Map      map[string]string `help:"File column = our field; - leaves a column out. Columns that are neither named here nor known are then left out and listed." placeholder:"COLUMN=FIELD" mapsep:","`
 	Format   string            `help:"csv or ndjson; from the file's name if left out." enum:",csv,ndjson" default:""`

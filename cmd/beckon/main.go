@@ -24,7 +24,7 @@ func main() {
 type commands struct {
 	Serve   serveCommand   `cmd:"" help:"Run the service: API, console and sending. Needs no configuration."`
 	Demo    demoCommand    `cmd:"" help:"Show it on a simulated shop: three campaigns, sixty days, and the true lift beside the measured one."`
-	Import  importCommand  `cmd:"" help:"Bring in customers, purchases, events, points or assignments from a file."`
+	Import  importCommand  `cmd:"" help:"Bring in customers, purchases, events, points, assignments or suppressed addresses from a file."`
 	Migrate migrateCommand `cmd:"" help:"Bring the database's schema up to date and end."`
 	Verify  verifyCommand  `cmd:"" help:"Work derived figures of customers and counts of messages out anew and mend those that differ."`
 	Restore restoreCommand `cmd:"" help:"Say that the database was just restored from a backup: what was still to be sent waits until somebody resumes it."`

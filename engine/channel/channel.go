@@ -76,6 +76,22 @@ type Sender interface {
 	Close() error
 }
 
+// Asker is a Sender whose provider can be asked what became of a message that it may have accepted.
+type Asker interface {
+	// Ask gives what the provider says as receipts: naming the message by the provider's ids where it has several, else
+	// naming nothing; none where it knows nothing, or cannot be asked about this message. An error says that it could not be
+	// asked at all now. It may be called while messages are being sent.
+	Ask(ctx context.Context, q Question) ([]campaigns.Receipt, error)
+}
+
+// Question is about one message whose outcome is unknown.
+type Question struct {
+	ID          string    // ours
+	To          string    // its address
+	ProviderIDs []string  // the provider's names for it, or for its segments, as Send gave them; none where no answer came
+	SentAt      time.Time // when it was handed over
+}
+
 // Listener takes what a provider says by itself over a session. Both return only when what they were given is durable: an
 // error means that the provider should say it again.
 type Listener struct {

@@ -42,13 +42,17 @@ type gateway struct {
 	hooks    string
 	client   *http.Client
 	frames   gatewayFrames
-	needs    bool // a registered template
+	query    gatewayFrames // of questions, where the settings describe them
+	needs    bool          // a registered template
+	named    bool          // a question names the message as the service does
 }
 
 // gatewayFrames are the parts of a request that hold values.
 type gatewayFrames struct {
-	url, body *pattern
-	headers   map[string]*pattern
+	url, body   *pattern
+	headers     map[string]*pattern
+	method      string
+	contentType string
 }
 
 func openGateway(s campaigns.ChannelSettings, o Options) (Sender, error) {
@@ -87,7 +91,8 @@ func (g *gateway) compile() error {
 		checks.Add(err)
 		return f
 	}
-	g.frames = gatewayFrames{url: read("url", s.URL, inURL), body: read("body", s.Body, bodyPlace(s.ContentType)), headers: map[string]*pattern{}}
+	g.frames = gatewayFrames{url: read("url", s.URL, inURL), body: read("body", s.Body, bodyPlace(s.ContentType)), headers: map[string]*pattern{},
+		method: s.Method, contentType: s.ContentType}
 	for name, value := range s.Headers {
 		g.frames.headers[name] = read("headers."+name, value, inHeader)
 	}
@@ -107,6 +112,7 @@ func (g *gateway) compile() error {
 		_, err := f.render(values)
 		checks.Require(err == nil, "settings."+f.field, "%v", err)
 	}
+	checks.Add(g.compileQuery())
 	return checks.Err()
 }
 
@@ -234,11 +240,7 @@ func (g *gateway) checkMessage(m Message) error {
 
 // attempt sends once. Stale says that a kept connection turned out dead before anything was written to it.
 func (g *gateway) attempt(ctx context.Context, m Message) (o Outcome, stale bool) {
-	timeout := gatewayTimeout
-	if g.settings.TimeoutSeconds > 0 {
-		timeout = time.Duration(g.settings.TimeoutSeconds) * time.Second
-	}
-	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
+	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), g.timeout())
 	defer cancel()
 	var begun, whole, reused atomic.Bool
 	defer context.AfterFunc(ctx, func() {
@@ -264,36 +266,49 @@ func (g *gateway) attempt(ctx context.Context, m Message) (o Outcome, stale bool
 	return g.read(answer, text, err == nil && len(text) <= bodyMax), false
 }
 
+// timeout is how long the service may take for an answer.
+func (g *gateway) timeout() time.Duration {
+	if g.settings.TimeoutSeconds > 0 {
+		return time.Duration(g.settings.TimeoutSeconds) * time.Second
+	}
+	return gatewayTimeout
+}
+
 // request makes the request of a message; its errors are the message's fault.
 func (g *gateway) request(ctx context.Context, m Message) (*http.Request, error) {
 	values, err := g.values(m)
 	if err != nil {
 		return nil, err
 	}
-	address, err := g.frames.url.render(values)
+	return g.fill(ctx, &g.frames, values)
+}
+
+// fill makes a request of frames and values.
+func (g *gateway) fill(ctx context.Context, f *gatewayFrames, values map[string]any) (*http.Request, error) {
+	address, err := f.url.render(values)
 	if err != nil {
 		return nil, err
 	}
-	body, err := g.frames.body.render(values)
+	body, err := f.body.render(values)
 	if err != nil {
 		return nil, err
 	}
 	header := http.Header{"User-Agent": {"Beckon"}, "Accept": {"application/json, */*"}}
-	for name, f := range g.frames.headers {
+	for name, f := range f.headers {
 		value, err := f.render(values)
 		if err != nil {
 			return nil, err
 		}
 		header.Set(name, value)
 	}
-	if body, err = g.sign(header, address, body); err != nil {
+	if body, err = g.sign(header, f.method, address, body); err != nil {
 		return nil, err
 	}
 	if body != "" {
-		header.Set("Content-Type", g.settings.ContentType)
+		header.Set("Content-Type", f.contentType)
 	}
 	once := io.MultiReader(strings.NewReader(body)) // of no type that net/http would know how to read again
-	request, err := http.NewRequestWithContext(ctx, g.settings.Method, address, once)
+	request, err := http.NewRequestWithContext(ctx, f.method, address, once)
 	if err != nil {
 		return nil, fmt.Errorf("the gateway's url is none with this message's values")
 	}

@@ -17,21 +17,21 @@ import (
 )
 
 // sign proves who sends a request, in its header or in its body.
-func (g *gateway) sign(header http.Header, address, body string) (string, error) {
+func (g *gateway) sign(header http.Header, method, address, body string) (string, error) {
 	s := &g.settings
 	switch s.Sign {
 	case campaigns.SignBasic:
 		login := s.Username + ":" + campaigns.Text(s.Password)
 		header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(login)))
 	case campaigns.SignAliyun:
-		return g.signAliyun(address, body)
+		return g.signAliyun(method, address, body)
 	}
 	return body, nil
 }
 
 // signAliyun adds the common parameters and the signature of Aliyun's RPC style, version 1, to a form. The nonce is new for
 // each attempt: one that was used within a quarter of an hour is refused.
-func (g *gateway) signAliyun(address, body string) (string, error) {
+func (g *gateway) signAliyun(method, address, body string) (string, error) {
 	form, err := url.ParseQuery(body)
 	if err != nil {
 		return "", fmt.Errorf("the gateway's body is not a form")
@@ -46,7 +46,7 @@ func (g *gateway) signAliyun(address, body string) (string, error) {
 	if u, err := url.Parse(address); err == nil {
 		maps.Copy(all, u.Query())
 	}
-	form.Set("Signature", aliyunSignature(campaigns.Text(g.settings.AccessSecret), g.settings.Method, all))
+	form.Set("Signature", aliyunSignature(campaigns.Text(g.settings.AccessSecret), method, all))
 	return form.Encode(), nil
 }
 

@@ -52,6 +52,7 @@ type binding struct {
 	sequence atomic.Int32
 	enquired atomic.Int32 // enquire_link since the peer was last heard
 	proven   atomic.Bool  // it answered a submit
+	mum      atomic.Bool  // it left a query without an answer
 
 	mu      sync.Mutex
 	pending map[int32]chan frame
@@ -134,38 +135,14 @@ func (s *binding) reply(p pdu.PDU, status data.CommandStatusType, sequence int32
 	_, _ = s.write(p)
 }
 
-// ask writes a request and waits for its answer. Without one, went says whether the peer may have got the request.
+// ask writes a submit and waits for its answer. Without one, went says whether the peer may have got it, and the session
+// ends: nobody can know what else it lost.
 func (s *binding) ask(ctx context.Context, p pdu.PDU) (answer frame, went bool, err error) {
-	select {
-	case s.window <- struct{}{}:
-		defer func() { <-s.window }()
-	case <-ctx.Done():
-		return answer, false, ctx.Err()
-	case <-s.over:
-		return answer, false, s.why()
+	answered, went, done, err := s.begin(ctx, p)
+	if err != nil {
+		return answer, went, err
 	}
-	n, answered := s.next(), make(chan frame, 1)
-	s.mu.Lock()
-	if err := s.ending; err != nil {
-		s.mu.Unlock()
-		return answer, false, err
-	}
-	s.pending[n] = answered
-	s.mu.Unlock()
-	defer func() {
-		s.mu.Lock()
-		delete(s.pending, n)
-		s.mu.Unlock()
-	}()
-	p.SetSequenceNumber(n)
-	if whole, err := s.write(p); !whole {
-		return answer, false, err
-	}
-	return s.await(answered)
-}
-
-// await waits for the answer to what was written. An answer that came before the session ended counts.
-func (s *binding) await(answered <-chan frame) (answer frame, went bool, err error) {
+	defer done()
 	late := time.NewTimer(s.patience.answer)
 	defer late.Stop()
 	select {
@@ -175,12 +152,44 @@ func (s *binding) await(answered <-chan frame) (answer frame, went bool, err err
 	case <-late.C:
 		s.end(fmt.Errorf("%w a submit within %v", errUnanswered, s.patience.answer))
 	}
-	select {
+	select { // an answer that came before the session ended counts
 	case answer = <-answered:
 		return answer, true, nil
 	default:
 		return answer, true, s.why()
 	}
+}
+
+// begin writes a request when the window has room for it; what is given hears the answer, and done ends the waiting. An
+// error says whether the peer may have got the request: one that went in part nobody can have taken.
+func (s *binding) begin(ctx context.Context, p pdu.PDU) (answered <-chan frame, went bool, done func(), err error) {
+	select {
+	case s.window <- struct{}{}:
+	case <-ctx.Done():
+		return nil, false, nil, ctx.Err()
+	case <-s.over:
+		return nil, false, nil, s.why()
+	}
+	n, heard := s.next(), make(chan frame, 1)
+	done = func() {
+		s.mu.Lock()
+		delete(s.pending, n)
+		s.mu.Unlock()
+		<-s.window
+	}
+	s.mu.Lock()
+	err = s.ending
+	s.pending[n] = heard
+	s.mu.Unlock()
+	if err == nil {
+		p.SetSequenceNumber(n)
+		var whole bool
+		if whole, err = s.write(p); whole {
+			return heard, true, done, nil
+		}
+	}
+	done()
+	return nil, false, nil, err
 }
 
 // bind logs in as a transceiver, before anything else reads the connection.
@@ -228,13 +237,13 @@ func (s *binding) read(in *bufio.Reader) {
 func (s *binding) take(f frame) {
 	n := f.header.SequenceNumber
 	switch f.header.CommandID {
-	case data.SUBMIT_SM_RESP, data.GENERIC_NACK:
+	case data.SUBMIT_SM_RESP, data.QUERY_SM_RESP, data.GENERIC_NACK:
 		s.mu.Lock()
 		answered := s.pending[n]
 		delete(s.pending, n) // the first answer counts
 		s.mu.Unlock()
 		if answered != nil {
-			s.proven.Store(true)
+			s.proven.Store(s.proven.Load() || f.header.CommandID != data.QUERY_SM_RESP)
 			answered <- f
 		}
 	case data.DELIVER_SM:

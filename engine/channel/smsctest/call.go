@@ -88,6 +88,8 @@ func (c *call) take(p pdu.PDU) bool {
 		return c.bind(p)
 	case *pdu.SubmitSM:
 		return c.submit(p)
+	case *pdu.QuerySM:
+		c.query(p)
 	case *pdu.EnquireLink:
 		if !c.smsc.ordered().Mute {
 			c.tell(p.GetResponse())
@@ -123,6 +125,8 @@ func (c *call) bind(p *pdu.BindRequest) bool {
 		answer.CommandStatus = o.Refuse
 	case o.Password != "" && p.Password != o.Password:
 		answer.CommandStatus = data.ESME_RINVPASWD
+	case o.Single && c.smsc.Bound() > 0:
+		answer.CommandStatus = data.ESME_RALYBND
 	}
 	c.tell(answer)
 	if answer.CommandStatus != data.ESME_ROK {
@@ -146,6 +150,21 @@ func (c *call) bind(p *pdu.BindRequest) bool {
 		c.say(octets)
 	}
 	return true
+}
+
+// query answers a query_sm as it was ordered, with a body also where it refuses, as some do.
+func (c *call) query(p *pdu.QuerySM) {
+	c.smsc.mu.Lock()
+	c.smsc.queries = append(c.smsc.queries, p.MessageID)
+	answer := c.smsc.orders.Query
+	c.smsc.mu.Unlock()
+	if answer == nil {
+		return
+	}
+	state := answer(p.MessageID)
+	response := p.GetResponse().(*pdu.QuerySMResp)
+	response.MessageID, response.CommandStatus, response.MessageState, response.ErrorCode = p.MessageID, state.Refuse, state.State, state.Error
+	c.tell(response)
 }
 
 // putOff is how long a receipt waits that nobody took.

@@ -29,6 +29,7 @@ type SMSC struct {
 	calls    map[*call]bool
 	binds    int
 	got      []Submit
+	queries  []string
 	answers  map[uint32]int // to our deliveries, by status
 	unacked  map[int32]*delivery
 	forgets  bool
@@ -51,6 +52,8 @@ type Orders struct {
 	ID       func(n int64) (answered, of string) // how the answer and the receipts name the n-th message; nil: both decimal
 	Mute     bool                                // it answers no enquire_link
 	Again    bool                                // receipts that are put off, or whose session ended without an answer, come again
+	Query    func(id string) *State              // what it answers to a query_sm about an id; nil: it answers no query_sm at all
+	Single   bool                                // a second session beside one that is bound is refused
 }
 
 // Answer is how a submit ends. Raw bytes are written instead of an answer.
@@ -61,6 +64,13 @@ type Answer struct {
 	HangUpThen bool // after it
 	Nack       bool // generic_nack instead of submit_sm_resp
 	Raw        []byte
+}
+
+// A State is what the SMSC says of a message that it is asked about: a message_state, or a status of refusal.
+type State struct {
+	Refuse data.CommandStatusType
+	State  byte
+	Error  byte
 }
 
 // A Receipt is one that the SMSC sends: Text as it stands in the message, in which %s is the message's id. TLVs stand
@@ -163,6 +173,13 @@ func (c *SMSC) Submits() []Submit {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return append([]Submit(nil), c.got...)
+}
+
+// Queries are the ids that it was asked about, in order.
+func (c *SMSC) Queries() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return append([]string(nil), c.queries...)
 }
 
 // Accepted is how many messages it took.
