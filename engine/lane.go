@@ -51,24 +51,6 @@ const (
 	turnBatches   = 8           // after so many batches a worker lets its lanes go and takes those that wait longest
 )
 
-func (w *worker) close() {
-	switch {
-	case w.shared != nil:
-		w.engine.sessions.end(w.channelID, w.shared, true)
-	case w.sender != nil:
-		_ = w.sender.Close() // the session ends either way
-	}
-	w.sender, w.shared = nil, nil
-}
-
-// abandon leaves a sender alone that hangs in a message.
-func (w *worker) abandon() {
-	if w.shared != nil {
-		w.engine.sessions.end(w.channelID, w.shared, false)
-	}
-	w.sender, w.shared = nil, nil
-}
-
 // marked is a batch of messages of leased lanes that are marked as being sent; verdicts say which of them must not go, and
 // what becomes of them instead. The others go at their slots, in their order, where the channel has a rate.
 type marked struct {

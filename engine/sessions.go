@@ -103,3 +103,21 @@ func (e *Engine) senders(c *campaigns.Channel) (found []channel.Sender, done fun
 	}
 	return []channel.Sender{own}, func() { _ = own.Close() }, nil // the session ends either way
 }
+
+func (w *worker) close() {
+	switch {
+	case w.shared != nil:
+		w.engine.sessions.end(w.channelID, w.shared, true)
+	case w.sender != nil:
+		_ = w.sender.Close() // the session ends either way
+	}
+	w.sender, w.shared = nil, nil
+}
+
+// abandon leaves a sender alone that hangs in a message.
+func (w *worker) abandon() {
+	if w.shared != nil {
+		w.engine.sessions.end(w.channelID, w.shared, false)
+	}
+	w.sender, w.shared = nil, nil
+}
