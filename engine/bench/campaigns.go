@@ -175,7 +175,7 @@ func (b *blasting) blast(ctx context.Context, round int) (large, small float64, 
 	selected := b.Clock().Sub(began)
 	var smallBegan, smallEnded time.Time
 	var little campaigns.ID
-	for worked, pieces := 1, 0; worked > 0; pieces++ {
+	for worked, pieces := 1, 0; worked > 0 || pieces == 1; pieces++ { // at least once more: what is small is queued as it is selected
 		if pieces == 1 { // the steps of selecting and queueing run beside each other in the service; here in turns
 			smallBegan = b.Clock()
 			if little, err = b.launch(ctx, fmt.Sprintf("A few %d", round), `tier == "gold"`); err != nil {
