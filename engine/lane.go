@@ -36,6 +36,7 @@ type worker struct {
 	stop      <-chan struct{} // closed when the node stops
 	keeps     bool            // the full text of each message, as the channel says
 	cost      tariff
+	behind    bool // lanes that it is about to let go have more
 	done      bool // when it let its lanes go nothing else had been due, and nothing came back
 }
 
@@ -116,6 +117,7 @@ func (w *worker) drain(ctx context.Context) (int, error) {
 		if turn++; batch.full && turn%turnBatches != 0 {
 			going = batch.leased
 		}
+		w.behind = batch.full && len(going.lanes) == 0
 		go func() { ahead <- w.ahead(ctx, done, batch, going, &next) }()
 		sent, tried := w.sendAll(limit, batch)
 		total += tried
@@ -236,7 +238,7 @@ func (w *worker) lease(ctx context.Context, tx *store.Tx, source string, most in
 	if batch, err = w.take(ctx, tx, leased{source, lanes}, most); err != nil {
 		return batch, err
 	}
-	batch.rest = len(lanes) < lanesMost && len(batch.messages) < most && len(w.failing) == 0
+	batch.rest = len(lanes) < lanesMost && len(batch.messages) < most && len(w.failing) == 0 && !w.behind
 	idle := slices.DeleteFunc(lanes, func(lane int16) bool { return slices.Contains(batch.lanes, lane) })
 	if len(idle) > 0 {
 		err = tx.ReleaseLanes(ctx, source, idle, w.owner, false)

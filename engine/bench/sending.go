@@ -190,10 +190,7 @@ func (s *sending) through(ctx context.Context, round int, nodes ...*engine.Engin
 	if _, err := s.engine.Finish(ctx); err != nil {
 		return 0, err
 	}
-	if err := s.sink.arrived(s.shape.signed); err != nil {
-		return 0, err
-	}
-	return float64(s.n) / took.Seconds(), s.recorded(ctx, queued.campaign)
+	return float64(s.n) / took.Seconds(), errors.Join(s.sink.arrived(s.shape.signed), s.recorded(ctx, queued.campaign))
 }
 
 // recorded says whether all messages of a campaign are known to be sent.
