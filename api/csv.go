@@ -16,7 +16,7 @@ func encodeCSV(w io.Writer, v any) error {
 	if whole, is := v.(interface {
 		table() func(out io.Writer) error
 	}); is && whole.table() != nil {
-		return whole.table()(w)
+		return whole.table()(newReader(w, readerIdle))
 	}
 	t, is := v.(interface{ rows() any })
 	if !is {

@@ -94,14 +94,25 @@ func (s *suppressionStaging) named(channel, address, digits string) (normal stri
 		}
 		return "", hash, nil
 	}
-	if normal, err = s.normal(channel, address); err != nil {
-		return "", nil, err
+	if plain, has := strings.CutPrefix(address, "'"); has && hash != nil { // our table keeps spreadsheets from taking it for a formula
+		if normal, own, err := s.hashed(channel, plain); err == nil && bytes.Equal(own, hash) {
+			return normal, own, nil
+		}
 	}
-	own, err := s.hash(channel, normal)
+	normal, own, err := s.hashed(channel, address)
 	if err == nil && hash != nil && !bytes.Equal(own, hash) {
 		err = campaigns.Invalid("hash", "is not that of the address: leave one of them out")
 	}
 	return normal, own, err
+}
+
+// hashed is an address in the form in which it is compared, and the hash that this list keeps it under.
+func (s *suppressionStaging) hashed(channel, address string) (normal string, hash []byte, err error) {
+	if normal, err = s.normal(channel, address); err != nil {
+		return "", nil, err
+	}
+	hash, err = s.hash(channel, normal)
+	return normal, hash, err
 }
 
 // normal is an address in the form in which it is compared.

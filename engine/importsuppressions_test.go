@@ -71,6 +71,19 @@ func TestAListOfAddressesIsBroughtInOnceAndKeepsItsReasons(t *testing.T) {
 	}
 }
 
+func TestAnAddressThatOurTableKeepsFromBeingAFormulaIsBroughtInAgain(t *testing.T) {
+	w := newWorld(t, "2026-11-21T10:00:00+08:00")
+	formula, err := w.store.AddressHash(w.ctx, campaigns.Email, "=x@example.com")
+	w.must(err)
+	quoted, err := w.store.AddressHash(w.ctx, campaigns.Email, "'y@example.com")
+	w.must(err)
+	i, counts := imported(t, w.store, campaigns.ImportOptions{Kind: campaigns.ImportSuppressions},
+		"channel,address,hash\nemail,'=x@example.com,"+hex.EncodeToString(formula)+"\nemail,'y@example.com,"+hex.EncodeToString(quoted)+"\n")
+	if found := strings.Join(w.listed(), "\n"); counts != "2 2 0 0" || !strings.Contains(found, "email =x@example.com") || !strings.Contains(found, "email 'y@example.com") {
+		t.Errorf("%s, %q, rejected:\n%s", counts, found, rejects(i))
+	}
+}
+
 func TestWhoIsOnABroughtInListGetsNothingThatWaits(t *testing.T) {
 	w := newWorld(t, "2026-11-21T10:00:00+08:00")
 	w.customers(4, nil)

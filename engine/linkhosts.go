@@ -52,14 +52,18 @@ func (h linkHosts) allow(address string) bool {
 	return false
 }
 
-// hosts are what a message of a way keeps.
+// hostsMax is the most bytes that a message keeps of the hosts of its links; the links of further ones are not counted.
+const hostsMax = 4096
+
+// hosts are what a message of a way keeps: our own and the workspace's first.
 func (b *batch) hosts(s *saying) string {
-	all := s.origins
+	all := strings.ToLower(strings.Join(b.workspace.LinkHosts, " "))
 	if u, err := url.Parse(b.links.base); err == nil && u.Host != "" {
-		all += " " + strings.ToLower(u.Scheme+"://"+u.Host)
+		all = strings.ToLower(u.Scheme+"://"+u.Host) + " " + all
 	}
-	for _, host := range b.workspace.LinkHosts {
-		all += " " + host
+	all = strings.TrimSpace(all + " " + s.origins)
+	if len(all) <= hostsMax {
+		return all
 	}
-	return strings.TrimSpace(all)
+	return all[:strings.LastIndexByte(all[:hostsMax+1], ' ')]
 }

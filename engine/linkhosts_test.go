@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -41,6 +42,28 @@ func TestALinkWhoseHostACustomersDataNamesIsNotSigned(t *testing.T) {
 		again, err := w.engine.MessageContent(w.ctx, &m)
 		if err != nil || again["html"] != kept["html"] || again["text"] != kept["text"] {
 			t.Errorf("read again %v, sent %v (%v)", again, kept, err)
+		}
+	}
+}
+
+func TestANewsletterThatLinksToManyShopsReachesEverybody(t *testing.T) {
+	w := newWorld(t, "2026-11-21T10:00:00+08:00")
+	w.settings(func(s *campaigns.Workspace) { s.PublicURL = "https://pub.test" })
+	w.customers(2, nil)
+	page := ""
+	for i := range 300 {
+		page += fmt.Sprintf(`<a href="https://shop-%03d.example.com/a">go</a>`, i)
+	}
+	email := w.saved(campaigns.TemplateDefinition{Name: "e", Channel: campaigns.Email, Parts: map[string]string{"subject": "Hi", "html": page}})
+	c := w.campaign(func(d *campaigns.Definition) { d.Variants[0].TemplateID = email })
+	w.settle()
+	if run := w.runs(c.ID)[0]; run.Messages["sent"] != 2 || run.Gates["template"] != 0 {
+		t.Fatalf("%v at %v", run.Messages, run.Gates)
+	}
+	for _, m := range w.messages(store.MessageFilter{Campaign: c.ID}) {
+		counted, plain := strings.Count(m.Content["html"], "https://pub.test/t/"), strings.Count(m.Content["html"], `"https://shop-`)
+		if counted < 100 || plain == 0 || counted+plain != 300 || !strings.Contains(m.Content["html"], `"https://shop-299.example.com/a"`) {
+			t.Errorf("%d links are counted and %d are not", counted, plain)
 		}
 	}
 }

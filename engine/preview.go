@@ -161,7 +161,7 @@ func (b *batch) show(p *person, v *variant, w *way) (*campaigns.Message, templat
 	}
 	m := b.would(p, v, w, code)
 	parts, err := say(w.template, m)
-	if err == nil && len(b.varsText(p, v, w, code)) > varsMax {
+	if err == nil && b.isTooMuch(p, v, w, code) {
 		err = errVarsMax
 	}
 	if prefix := w.shortPrefix(b); err == nil && prefix != "" && !b.links.inert {

@@ -73,7 +73,7 @@ func (e *Engine) queuePiece(ctx context.Context, run *campaigns.Run) error {
 	if err := errors.Join(append(failed, ctx.Err())...); err != nil {
 		return err
 	}
-	if stopped.Load() {
+	if stopped.Load() || !slices.Contains(more, true) { // who queued the last of it may have died before it looked
 		if err := e.guardQueued(ctx, ready.plan, run); err != nil {
 			return err
 		}

@@ -50,7 +50,9 @@ func (g *gateway) read(answer *http.Response, text []byte, whole bool) Outcome {
 		switch {
 		case met && (how.ID == "" || o.ProviderID != ""):
 			o.Status, o.RetryAfter = Sent, 0
-			o.Segments, _ = strconv.Atoi(document.text(how.Segments))
+			if n, err := strconv.Atoi(document.text(how.Segments)); err == nil && n > 0 && n <= segmentsMax { // of any other number nobody counted
+				o.Segments = n
+			}
 			return o
 		case met || !known:
 			return Outcome{Status: Unknown, Detail: "it was taken, but the answer cannot be read: " + o.Detail}

@@ -194,3 +194,15 @@ func opened(t *testing.T, s campaigns.ChannelSettings) Sender {
 	t.Cleanup(func() { _ = g.Close() })
 	return g
 }
+
+func TestANumberOfSegmentsThatNoTextHasIsNotBelieved(t *testing.T) {
+	answer := ""
+	s := newService(t, func(w http.ResponseWriter, _ call) { fmt.Fprint(w, answer) })
+	g := opened(t, campaigns.ChannelSettings{GatewaySettings: campaigns.GatewaySettings{URL: s.URL + "/send", Body: "{}", Answer: &campaigns.GatewayAnswer{ID: "id", Segments: "segments"}}})
+	for told, want := range map[string]int{`3`: 3, `"2"`: 2, `255`: 255, `256`: 0, `-4`: 0, `0`: 0, `65537`: 0, `9223372036854775807`: 0, `99999999999999999999`: 0, `"many"`: 0, `null`: 0} {
+		answer = `{"id":"p1","segments":` + told + `}`
+		if o := g.Send(t.Context(), text("hello")); o.Status != Sent || o.Segments != want {
+			t.Errorf("%s: %+v", told, o)
+		}
+	}
+}
