@@ -48,12 +48,15 @@ func (s *Server) consolePages() {
 	}
 }
 
-// ready says whether PostgreSQL answers; a load balancer then sends requests here.
+// ready says whether PostgreSQL answers and agrees with this machine about the time; a load balancer then sends requests here.
 func (s *Server) ready(c echo.Context) error {
 	ctx, cancel := context.WithTimeout(c.Request().Context(), 3*time.Second)
 	defer cancel()
 	if s.store.Ready(ctx) != nil {
 		return unavailable("the database cannot be reached at the moment")
+	}
+	if s.engine.IsSkewed() {
+		return unavailable("this machine's clock differs too much from PostgreSQL's, and nothing is sent: let both follow a time server")
 	}
 	return c.JSON(http.StatusOK, map[string]string{"status": "ready"})
 }

@@ -97,8 +97,12 @@ func (s *Server) writeSuppressions(ctx context.Context, channel string, after []
 			if err != nil || len(found) == 0 {
 				return err
 			}
-			for _, s := range found {
-				_ = out.Write([]string{s.Channel, harmless(s.Address), harmless(s.Reason), s.At.Format(time.RFC3339), hex.EncodeToString(s.Hash)})
+			for _, entry := range found {
+				hash, err := s.store.ListedHash(ctx, entry.Hash)
+				if err != nil {
+					return err
+				}
+				_ = out.Write([]string{entry.Channel, harmless(entry.Address), harmless(entry.Reason), entry.At.Format(time.RFC3339), hash})
 			}
 			after = found[len(found)-1].Hash
 			if out.Flush(); out.Error() != nil {

@@ -70,6 +70,9 @@ func (e *Engine) ahead(ctx context.Context, asked clocked) (by time.Duration, so
 	return by, !apartNow, nil
 }
 
+// IsSkewed says whether this machine's clock was, when it was last compared, too far from PostgreSQL's to send anything.
+func (e *Engine) IsSkewed() bool { return e.skewed.Load() }
+
 // decidedMax is how long a message is in hand at most, by a clock that runs as it should.
 const decidedMax = 2 * time.Minute
 

@@ -71,7 +71,8 @@ func newImportReader(ctx context.Context, s *store.Store, tx *store.Tx, options 
 		if err != nil {
 			return nil, err
 		}
-		shape, r.kind = suppressionImport(r, own, func(channel, address string) ([]byte, error) { return s.AddressHash(ctx, channel, address) })
+		hash := func(channel, address string) ([]byte, error) { return s.AddressHash(ctx, channel, address) }
+		shape, r.kind = suppressionImport(r, own, hash, func(text string) ([]byte, error) { return s.ReadListedHash(ctx, text) })
 	case campaigns.ImportAssignments:
 		arms, err := tx.AssignmentArms(ctx, *options.CampaignID)
 		if err != nil {

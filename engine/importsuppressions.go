@@ -2,7 +2,6 @@ package engine
 
 import (
 	"bytes"
-	"encoding/hex"
 	"slices"
 	"strings"
 
@@ -13,9 +12,6 @@ import (
 // reasonImport is why an address is on the list that a file names without a reason.
 const reasonImport = "import"
 
-// hashBytes is how long an address's hash is.
-const hashBytes = 16
-
 // suppressionStaging stages addresses that are never to be sent to: by address, or by the hash under which this list keeps
 // those whose owners were erased, as its own export has them.
 type suppressionStaging struct {
@@ -24,6 +20,7 @@ type suppressionStaging struct {
 	row   store.StageRow
 	own   []string // the shop's own kinds of address
 	hash  func(channel, address string) ([]byte, error)
+	read  func(text string) ([]byte, error) // a hash of this list, nil for any other text
 }
 
 // Places of the fields.
@@ -35,8 +32,8 @@ const (
 	suppressedAt
 )
 
-func suppressionImport(r *importReader, own []string, hash func(channel, address string) ([]byte, error)) (importShape, importKind) {
-	s := &suppressionStaging{r: r, own: own, hash: hash}
+func suppressionImport(r *importReader, own []string, hash func(channel, address string) ([]byte, error), read func(text string) ([]byte, error)) (importShape, importKind) {
+	s := &suppressionStaging{r: r, own: own, hash: hash, read: read}
 	shape := importShape{fields: []string{"channel", "address", "hash", "reason", "at"}, required: []string{"channel"}}
 	return shape, importKind{columns: store.SuppressionStage, open: func(st *store.Stage) error { s.stage = st; return nil }, take: s.take}
 }
@@ -84,8 +81,11 @@ func (s *suppressionStaging) named(channel, address, digits string) (normal stri
 		return "", nil, campaigns.Invalid("channel", "there is no kind of address %.40q: use email, sms, or the one that a gateway sends to", channel)
 	}
 	if digits != "" {
-		if hash, err = hex.DecodeString(digits); err != nil || len(hash) != hashBytes {
-			return "", nil, campaigns.Invalid("hash", "is not one of this list: it has %d hexadecimal digits and is made under a key of this service, so that lists of other services' hashes cannot be compared: bring in the addresses", 2*hashBytes)
+		if hash, err = s.read(digits); err != nil {
+			return "", nil, err
+		}
+		if hash == nil {
+			return "", nil, campaigns.Invalid("hash", "is not one of this list's own table: hashes of other services are made in other ways and cannot be compared: bring in the addresses")
 		}
 	}
 	if strings.TrimSpace(address) == "" {

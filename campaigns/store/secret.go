@@ -2,7 +2,10 @@ package store
 
 import (
 	"context"
+	"encoding/hex"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 
 	"beckon/campaigns"
@@ -47,4 +50,34 @@ func (s *Store) AddressHash(ctx context.Context, channel, address string) ([]byt
 		return nil, err
 	}
 	return campaigns.AddressHash(key, channel, address), nil
+}
+
+// listedMark is the channel, which no address has, under which a hash of an address is marked as ours.
+const listedMark = "listed"
+
+// markBytes are enough for a list of other hashes not to be taken for ours.
+const markBytes = 4
+
+// ListedHash is how a hash of AddressHash is written for others to bring in again: its hexadecimal digits, and eight that only
+// this service's key gives. MD5 has as many digits as the hash alone.
+func (s *Store) ListedHash(ctx context.Context, hash []byte) (string, error) {
+	mark, err := s.AddressHash(ctx, listedMark, hex.EncodeToString(hash))
+	if err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(append(slices.Clone(hash), mark[:markBytes]...)), nil
+}
+
+// ReadListedHash is the hash that ListedHash wrote, nil for any other text.
+func (s *Store) ReadListedHash(ctx context.Context, text string) ([]byte, error) {
+	octets, err := hex.DecodeString(text)
+	if err != nil || len(octets) <= markBytes {
+		return nil, nil
+	}
+	hash := octets[:len(octets)-markBytes]
+	ours, err := s.ListedHash(ctx, hash)
+	if err != nil || ours != strings.ToLower(text) {
+		return nil, err
+	}
+	return hash, nil
 }

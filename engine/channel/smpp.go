@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/linxGnu/gosmpp/data"
@@ -41,6 +42,7 @@ type texts struct {
 	patience patience
 	dial     func(ctx context.Context) (net.Conn, error)
 	assembly assembly
+	cutOff   atomic.Int32 // sessions that ended while something was asked
 
 	mu      sync.Mutex
 	session *binding           // nil: none is bound

@@ -33,13 +33,19 @@ func (t *texts) Ask(ctx context.Context, q Question) ([]campaigns.Receipt, error
 	return receipts, nil
 }
 
+// cutOffMax is after how many sessions that ended while something was asked nothing is asked any more.
+const cutOffMax = 2
+
 // query asks about one id. A session that leaves a query without an answer is not asked again: it would stand in the way of
 // what is sent.
+//
+// Nor is an SMSC asked again that ended its session more than once while it was asked: all that was under way with it became
+// unknown.
 //
 // Why a query that is not answered ends nothing: many SMSCs leave query_sm out, and what is under way would become unknown.
 func (t *texts) query(ctx context.Context, id string) (r campaigns.Receipt, knows bool, err error) {
 	s, err := t.bound(ctx)
-	if err != nil || s.mum.Load() {
+	if err != nil || s.mum.Load() || t.cutOff.Load() >= cutOffMax {
 		return r, false, err
 	}
 	p := pdu.NewQuerySM().(*pdu.QuerySM)
@@ -61,6 +67,7 @@ func (t *texts) query(ctx context.Context, id string) (r campaigns.Receipt, know
 	case <-ctx.Done():
 		err = ctx.Err()
 	case <-s.over:
+		t.cutOff.Add(1)
 		err = s.why()
 	}
 	r.At = t.clock()
