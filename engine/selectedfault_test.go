@@ -2,6 +2,8 @@ package engine_test
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/hex"
 	"strings"
 	"testing"
 
@@ -41,6 +43,33 @@ func TestARunThatCannotBeQueuedIsStoppedAlsoWhereItIsQueuedAtOnce(t *testing.T) 
 		}
 		if run := w.runs(c.ID)[0]; run.Status != campaigns.Stopped || !strings.Contains(run.Reason, "cannot be kept") {
 			t.Errorf("queued apart %v: the run is %s: %q", apart, run.Status, run.Reason)
+		}
+	}
+}
+
+// An entry's key is what the campaign's expression says, and an index takes no text of 6,000 letters.
+func TestARunWhoseEntriesCannotBeKeptIsStoppedAndHoldsUpNoLowerPriority(t *testing.T) {
+	for _, apart := range []bool{false, true} {
+		w := newWorld(t, "2026-11-21T10:00:00+08:00")
+		w.customers(2, func(_ int, c *campaigns.Customer) {
+			letters := make([]byte, 3000)
+			_, _ = rand.Read(letters)
+			city := hex.EncodeToString(letters)
+			c.City = &city
+		})
+		sick := w.campaign(func(d *campaigns.Definition) { d.Priority, d.Entry = 5, &campaigns.Entry{OnceFor: "city"} })
+		well := w.campaign(func(*campaigns.Definition) {})
+		if apart {
+			w.engine.QueueApart()
+		}
+		if err := w.engine.Settle(w.ctx); err != nil {
+			t.Errorf("queued apart %v: %v", apart, err)
+		}
+		if run := w.runs(sick.ID)[0]; run.Status != campaigns.Stopped || run.Reason == "" {
+			t.Errorf("queued apart %v: the run is %s: %q", apart, run.Status, run.Reason)
+		}
+		if run := w.runs(well.ID)[0]; run.Status != campaigns.Done || run.Messages["sent"] != 2 {
+			t.Errorf("queued apart %v: the other is %s: %v", apart, run.Status, run.Messages)
 		}
 	}
 }

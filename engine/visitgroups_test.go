@@ -14,7 +14,9 @@ func TestWhoGotACouponFromOneCampaignIsExcludedFromTheNextOfTheSameBatch(t *test
 	offer, show := w.drawOffer(0), w.template("{{ offer.value }} off", "Show {{ code }} {{ links.unsubscribe }}")
 	var both []campaigns.Campaign
 	for range 2 {
-		both = append(both, w.triggered(campaigns.Trigger{Event: "visit"}, func(d *campaigns.Definition) { d.Purpose, d.OfferID, d.Variants[0].TemplateID = "marketing", &offer, show }))
+		both = append(both, w.triggered(campaigns.Trigger{Event: "visit"}, func(d *campaigns.Definition) {
+			d.Purpose, d.OfferID, d.Variants[0].TemplateID = "marketing", &offer, show
+		}))
 	}
 	for _, customer := range []string{"c0", "c1", "c2"} {
 		w.happens(customer, "visit", customer)
