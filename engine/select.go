@@ -32,14 +32,13 @@ func (e *Engine) Select(ctx context.Context) (int, error) {
 	return 1, e.stopOnFault(ctx, run, e.selectRun(ctx, run))
 }
 
-// stopOnFault stops a run whose definition no longer works, so that one broken campaign never holds up the others; what
-// is temporary (the database, a lost lease) is left to be tried again.
+// stopOnFault stops a run whose definition no longer works, or that would write what PostgreSQL will never take, so that one
+// broken campaign never holds up the others; what is temporary (the database, a lost lease) is left to be tried again.
 func (e *Engine) stopOnFault(ctx context.Context, run *campaigns.Run, err error) error {
 	if err == nil || isStale(err) {
 		return nil
 	}
-	code := campaigns.CodeOf(err)
-	if code != campaigns.CodeInvalid && code != campaigns.CodeNotFound {
+	if !isOwn(err) {
 		return fmt.Errorf("run %s: %w", run.ID, err)
 	}
 	e.log.Error("run stopped", "run", run.ID, "err", err)

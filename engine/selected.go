@@ -43,8 +43,12 @@ func (e *Engine) keepSelection(ctx context.Context, run *campaigns.Run, found *s
 		*run = before
 		return e.saveSelection(ctx, tx, s)
 	})
-	if err != nil || !s.queued {
+	if err != nil {
+		*run = before // what was undone: the run is being selected still, and is stopped as that where it has to be
 		return err
+	}
+	if !s.queued {
+		return nil
 	}
 	e.nudge()
 	if !s.stopped {

@@ -69,11 +69,8 @@ func (a *inquiry) by(v *visit) {
 		}
 	}
 	a.periods[p.campaign.ID] = p.period
-	needs := (&batch{plan: p}).batchNeeds()
-	a.needs = a.needs.With(p.needs().Columns, p.needs().Histories).With(needs.Columns, needs.Histories)
-	if p.excludes() {
-		a.needs = a.needs.With(p.excluded.Columns(), p.excluded.Histories())
-	}
+	needs := p.asked()
+	a.needs = a.needs.With(needs.Columns, needs.Histories)
 	if p.campaign.Budget != nil {
 		a.versions[p.campaign.ID] = v.run.Version
 	}
@@ -83,6 +80,15 @@ func (a *inquiry) by(v *visit) {
 	for _, offer := range p.offers() {
 		a.offers[offer.ID] = true
 	}
+}
+
+// asked is what the gates and the messages of a plan ask about a customer.
+func (p *plan) asked() audience.Needs {
+	needs := (&batch{plan: p}).batchNeeds().With(p.needs().Columns, p.needs().Histories)
+	if p.excludes() {
+		needs = needs.With(p.excluded.Columns(), p.excluded.Histories())
+	}
+	return needs
 }
 
 // read asks it. Budgets come before offers, as in runs, so that no two transactions wait for each other.

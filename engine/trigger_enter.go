@@ -146,12 +146,12 @@ func (e *Engine) letIn(ctx context.Context, tx *store.Tx, visits []*visit, apart
 		return cmp.Or(cmp.Compare(b.campaign.Priority, a.campaign.Priority), slices.Compare(a.campaign.ID[:], b.campaign.ID[:]))
 	})
 	if !apart {
-		return e.through(ctx, tx, visits, shareBooks)
+		return e.inGroups(ctx, tx, visits)
 	}
 	for _, v := range visits {
 		arrivals := v.arrivals
 		err := tx.Apart(ctx, func() error {
-			own, err := e.through(ctx, tx, []*visit{v}, shareBooks)
+			own, err := e.inGroups(ctx, tx, []*visit{v})
 			broken = append(broken, own...)
 			return err
 		})
@@ -231,16 +231,13 @@ func meetAll(ctx context.Context, tx *store.Tx, visits []*visit) error {
 // visit leads the arrivals who match through the gates of the day's run. Several arrivals of one customer go one after
 // another, so that each meets what the one before it left.
 func (e *Engine) visit(ctx context.Context, tx *store.Tx, v *visit, from books, to *admissions) error {
-	for len(v.arrivals) > 0 {
+	rounds := v.rounds()
+	for i, arrivals := range rounds {
 		var nos []int64
 		keys := map[int64]string{}
-		left := slices.DeleteFunc(slices.Clone(v.arrivals), func(a arrival) bool {
-			if _, is := keys[a.no]; is {
-				return false
-			}
+		for _, a := range arrivals {
 			nos, keys[a.no] = append(nos, a.no), a.key
-			return true
-		})
+		}
 		slices.Sort(nos)
 		round := *v.plan
 		if round.campaign.Entry == nil {
@@ -249,7 +246,7 @@ func (e *Engine) visit(ctx context.Context, tx *store.Tx, v *visit, from books, 
 		if err := e.admit(ctx, tx, &round, &v.run, nos, from, to); err != nil {
 			return err
 		}
-		v.arrivals = left
+		v.arrivals = slices.Concat(rounds[i+1:]...)
 	}
 	return nil
 }

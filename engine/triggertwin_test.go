@@ -57,7 +57,8 @@ func without(rows, others []string) []string {
 func (w *world) drawShop(draw *rapid.T) (live []campaigns.Campaign) {
 	zones := []string{"Asia/Shanghai", "America/New_York", "Australia/Lord_Howe"}
 	w.settings(func(s *campaigns.Workspace) {
-		s.Excluded, s.GlobalHoldout, s.Topics = `"staff" in tags`, rapid.SampledFrom([]float64{0, 0.2}).Draw(draw, "global holdout"), []campaigns.Topic{{Name: "news"}}
+		s.Excluded = rapid.SampledFrom([]string{`"staff" in tags`, `any(coupons, .state == "open")`, `"staff" in tags or count(messages) > 2`}).Draw(draw, "excluded")
+		s.GlobalHoldout, s.Topics = rapid.SampledFrom([]float64{0, 0.2}).Draw(draw, "global holdout"), []campaigns.Topic{{Name: "news"}}
 		s.Caps = []campaigns.Cap{{Channel: campaigns.Email, Max: 2, Window: campaigns.Day}, {Channel: campaigns.AnyChannel, Max: 3, Window: 3 * campaigns.Day}}
 		if rapid.Bool().Draw(draw, "quiet") {
 			s.QuietHours = campaigns.FreshWorkspace().QuietHours

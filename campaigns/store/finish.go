@@ -108,7 +108,12 @@ func (tx *Tx) finishLate(ctx context.Context, results []Result, found []campaign
 		if len(some) == 0 {
 			continue
 		}
-		if _, err := tx.recordOutcomes(ctx, &pgx.Batch{}, status, newFinish(tx.Now, some), some); err != nil {
+		f, batch := newFinish(tx.Now, some), &pgx.Batch{}
+		if status == campaigns.MessageQueued && len(f.final) > 0 { // put back after the outbox was looked at
+			batch.Queue(`DELETE FROM outbox o USING unnest($1::smallint[], $2::uuid[]) AS r(lane, id) WHERE o.lane = r.lane AND o.message_id = r.id
+				AND o.sending_at IS NULL`, f.finalLanes, f.final)
+		}
+		if _, err := tx.recordOutcomes(ctx, batch, status, f, some); err != nil {
 			return err
 		}
 	}

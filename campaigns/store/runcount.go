@@ -117,8 +117,12 @@ const countedAnew = `count(*) FILTER (WHERE status = 'queued' AND NOT ghost) AS 
 	count(*) FILTER (WHERE ghost) AS ghosts`
 
 // RebuildCounts counts the messages of runs anew, mends what was kept, and says of how many runs it was wrong. Outcomes may
-// come meanwhile: both are read in one snapshot, and what they differ by is added.
+// come meanwhile: both are read in one snapshot, and what they differ by is added. Who else counts anew waits: the same
+// difference must not be added twice.
 func (tx *Tx) RebuildCounts(ctx context.Context, runs []campaigns.ID) (int64, error) {
+	if _, err := tx.exec(ctx, "waiting to count messages anew", `SELECT pg_advisory_xact_lock(hashtext('run_counts'))`); err != nil {
+		return 0, err
+	}
 	return tx.exec(ctx, "counting messages anew", `WITH apart AS (SELECT run_id, `+addedUp+` FROM (
 				SELECT run_id, `+countedAnew+` FROM messages WHERE run_id = ANY($1) GROUP BY run_id
 				UNION ALL SELECT run_id, -queued, -sent, -delivered, -bounced, -failed, -unknown, -cancelled, -expired, -ghosts FROM run_counts WHERE run_id = ANY($1)) both_ways
