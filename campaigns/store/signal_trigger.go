@@ -80,7 +80,7 @@ func (tx *Tx) DefinitionsMark(ctx context.Context) (string, error) {
 	var mark string
 	err := tx.tx.QueryRow(ctx, `SELECT concat_ws(' ', (SELECT revision FROM workspace WHERE id = 1),
 		(SELECT md5(string_agg(concat_ws(':', name, type, column_name, computed), ',' ORDER BY name)) FROM attributes),
-		(SELECT concat(count(*), ':', sum(revision)) FROM segments), (SELECT concat(count(*), ':', sum(revision), ':', max(changed_at)) FROM channels),
+		(SELECT md5(string_agg(concat_ws(':', id, revision), ',' ORDER BY id)) FROM segments), (SELECT concat(count(*), ':', sum(revision), ':', max(changed_at)) FROM channels),
 		(SELECT concat(count(*), ':', sum(revision), ':', max(changed_at)) FROM offers))`).Scan(&mark)
 	if err != nil {
 		return "", fmt.Errorf("reading what definitions there are: %w", err)
