@@ -33,7 +33,6 @@ type inquiry struct {
 	visits   map[store.Visit]bool
 	periods  map[campaigns.ID]string
 	needs    audience.Needs
-	excluded *rules.Rule
 	capped   map[int64]bool // whose messages are counted
 	window   time.Duration  // the longest that they are counted in
 	topics   map[topicOf]map[int64]bool

@@ -3,6 +3,7 @@ package templates
 import (
 	"fmt"
 	"maps"
+	"math"
 	"strings"
 	"testing"
 
@@ -26,7 +27,7 @@ func TestAPartOfPiecesIsWhatTheEngineMakesOfTheWhole(t *testing.T) {
 		"{% if customer.city %}in {{ customer.city }}{% else %}far{% endif %}", "{% if code == 'X7' %}\n{{ customer.name | upcase }}{% elsif customer.name %}x{% endif %}", "{{ code -}}", "{%- if code %} y {% endif -%}",
 		"{% for i in customer.tags %}{{ i }},{% cycle 'a', 'b' %}{% endfor %}", "{% for i in (1..3) %}{{ i }}{{ customer.name }}{% if i == 2 %}{% break %}{% endif %}{% endfor %}", "{% assign x = code %}", "{{ x }}",
 		"{% capture y %}{{ code }}{% endcapture %}", "{{ y }}", "{% comment %}{{ code }}{% endcomment %}", "{% raw %}{{ code }}{% endraw %}", "{% for i in (1..9000) %}{% endfor %}"}
-	values := []any{nil, "", "Ann", "Ängström & <b>\"'", "https://a.test/?x=1&y", "javascript:x", "\xff", "\x00", "a\r\n b  c", 1200.0, 12.5, -0.0, 1e21, true, false, int64(3), []any{"a", "<b>"}, map[string]any{"a": "b"}, strings.Repeat("x", 3000)}
+	values := []any{nil, "", "Ann", "Ängström & <b>\"'", "https://a.test/?x=1&y", "javascript:x", "\xff", "\x00", "a\r\n b  c", 1200.0, 12.5, math.Copysign(0, -1), 1e21, true, false, int64(3), []any{"a", "<b>"}, map[string]any{"a": "b"}, strings.Repeat("x", 3000)}
 	cut, failed := 0, 0
 	rapid.Check(t, func(t *rapid.T) {
 		src := Source{Channel: "email", Language: rapid.SampledFrom([]string{"", "en", "zh-CN"}).Draw(t, "language"), Parts: map[string]string{}, Defaults: map[string]string{}}
