@@ -66,7 +66,7 @@ func BenchmarkLoad(b *testing.B) {
 
 func TestTenThousandChangedCustomersAreCaughtUpWith(t *testing.T) {
 	w := newWorkshop(t)
-	const customers, changed = 100_000, 10_000
+	const customers, changed = 10 * changedMost, changedMost
 	manyCustomers(t, w, customers, 5)
 	needs := speedNeeds()
 	im := w.image(func(o *ImageOptions) { o.Clock = time.Now })
