@@ -182,7 +182,7 @@ func TestAPreviewShowsTheCustomersLanguageOrAnother(t *testing.T) {
 
 func TestACheckFindsExactlyThoseWhoWouldGetNoMessage(t *testing.T) {
 	w := newWorld(t, "2026-11-21T10:00:00+08:00")
-	const n = 6_000
+	const n = 12_000
 	w.customers(n, func(i int, c *campaigns.Customer) {
 		language, phone, long := "en", fmt.Sprintf("+861380%07d", i), strings.Repeat("x", 1900)
 		c.Language, c.Phone = &language, &phone

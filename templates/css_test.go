@@ -150,7 +150,7 @@ func TestAHugeOrHostileDocumentIsInlinedInTime(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			started := time.Now()
 			inlineCSS(source)
-			if took := time.Since(started); took > 10*time.Second {
+			if took := time.Since(started); took > time.Minute {
 				t.Errorf("it took %v", took)
 			}
 		})

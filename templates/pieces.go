@@ -69,6 +69,8 @@ func (c *cutter) cut(token parser.Token, at, line int, outside bool) {
 	switch {
 	case token.Type == parser.TrimLeftTokenType || token.Type == parser.TrimRightTokenType, token.Name == "cycle":
 		c.whole = true // they look beyond themselves
+	case token.Type == parser.TagTokenType && (token.Name == "for" || token.Name == "tablerow"):
+		c.whole = true // one that is too long would be gone through twice
 	case outside && token.Type == parser.TextTokenType:
 		is = cutText
 	case outside && token.Type == parser.ObjTokenType && c.printed != "":
@@ -83,7 +85,7 @@ func (c *cutter) cut(token parser.Token, at, line int, outside bool) {
 // outside says whether nothing is open.
 func (s *scan) outside() bool { return len(s.blocks) == 0 && s.verbatim == "" }
 
-// pieces are the part cut up; none where it cannot be, since something in it looks beyond itself.
+// pieces are the part cut up; none where it cannot be, since something in it looks beyond itself or goes round.
 func (s *scan) pieces(engine *liquid.Engine) []piece {
 	liquids := 0
 	for _, c := range s.cuts {

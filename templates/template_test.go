@@ -280,7 +280,7 @@ func TestHostileTemplatesEndInAClearError(t *testing.T) {
 			if strings.Contains(found[0].Message, "beckon_") || strings.Contains(found[0].Message, "goroutine") {
 				t.Errorf("the message shows what is inside: %s", found[0].Message)
 			}
-			if took := time.Since(started); took > 20*time.Second {
+			if took := time.Since(started); took > time.Minute {
 				t.Errorf("it took %v", took)
 			}
 		})
